@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// Builds what ships into dist: the WebAssembly kernels, then the TypeScript. Plain JavaScript, because it runs first.
+//   node deploy/build/build.js              always builds (tsc is incremental)
+//   node deploy/build/build.js --if-stale   only when a source is newer than the last build
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const stamp = join(root, 'dist', '.built');
+const sources = ['proto', 'coordinator', 'worker', 'deploy', 'tsconfig.json', 'package.json', 'package-lock.json'];
+
+/** Newest modification time below `path`, in milliseconds. */
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+function isStale() {
+  if (!existsSync(stamp)) return true;
+  const built = statSync(stamp).mtimeMs;
+  return sources.some((name) => newest(join(root, name)) > built);
+}
+
+function run(tool, args) {
+  execFileSync(process.execPath, [tool, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+if (!process.argv.includes('--if-stale') || isStale()) {
+  const startedAt = Date.now();
+  console.error('Building gan-cluster into dist ...');
+  const require = createRequire(import.meta.url);
+  mkdirSync(join(root, 'dist', 'worker', 'kernels'), { recursive: true });
+  try {
+    run(join(dirname(require.resolve('assemblyscript/package.json')), 'bin', 'asc.js'), [
+      'worker/kernels/assembly/index.ts',
+      '--config',
+      'worker/kernels/assembly/asconfig.json',
+      '--target',
+      'release',
+    ]);
+    run(join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc'), ['-p', '.']);
+  } catch {
+    process.exit(1); // the tool has said why
+  }
+  writeFileSync(stamp, '');
+  console.error(`Built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`);
+}

@@ -1,0 +1,54 @@
+import type { ModelDescription } from '../../proto/model.js';
+
+export const ENGINE_NAMES = [
+  'onnx-cpu',
+  'onnx-cuda',
+  'onnx-webgpu',
+  'tfjs-tensorflow',
+  'tfjs-wasm',
+  'tfjs-cpu',
+] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+export interface EngineOptions {
+  readonly model: ModelDescription;
+  /** Rows of one shard. All shapes are fixed by it, so that a shard's bits do not depend on who computes it. */
+  readonly shardBatch: number;
+  /** Shards that one half of a step may keep activations for at once: slots 0 .. slots - 1. */
+  readonly slots: number;
+  /** Live memory, laid out as ModelLayout says: the caller changes it between updates, the engine only reads it. */
+  readonly parameters: Float32Array;
+}
+
+/**
+ * Computes gradients from a replica's parameters. One shard at a time, deterministic, and the same bits for the same
+ * inputs whatever was computed before. Calls do not overlap.
+ */
+export interface Engine {
+  readonly name: EngineName;
+  /** Kernel library and version, for the fingerprint and for people. */
+  readonly version: string;
+
+  /**
+   * First half of a step for one shard. G's activations stay in `slot` for generatorHalf.
+   * @param pixels [B, 784] uint8; the engine scales them to [-1, 1] as x / 127.5 - 1
+   * @param noise [B, 100] float32
+   * @param out UpdateLayout('discriminator').floatLength elements, all overwritten
+   */
+  discriminatorHalf(slot: number, pixels: Uint8Array, noise: Float32Array, out: Float32Array): Promise<void>;
+
+  /**
+   * Second half: gradients of G against the discriminator as it is now, on the fakes kept in `slot`.
+   * @param out UpdateLayout('generator').floatLength elements, all overwritten
+   */
+  generatorHalf(slot: number, out: Float32Array): Promise<void>;
+
+  /**
+   * Images from the generator in evaluation mode: batch norm uses `statistics` (laid out as ModelLayout.statistics).
+   * @param noise [n, 100], any n
+   * @returns [n, 784] in [-1, 1]
+   */
+  generate(noise: Float32Array, statistics: Float32Array): Promise<Float32Array>;
+
+  close(): Promise<void>;
+}
