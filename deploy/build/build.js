@@ -10,7 +10,15 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const stamp = join(root, 'dist', '.built');
-const sources = ['proto', 'coordinator', 'worker', 'deploy', 'tsconfig.json', 'package.json', 'package-lock.json'];
+const sources = [
+  'proto',
+  'coordinator',
+  'worker',
+  'deploy',
+  'tsconfig.json',
+  'package.json',
+  'package-lock.json',
+];
 
 /** Newest modification time below `path`, in milliseconds. */
 function newest(path) {

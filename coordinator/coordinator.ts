@@ -1,0 +1,313 @@
+import { randomBytes } from 'node:crypto';
+import {
+  OperationalError,
+  encodeAssignment,
+  globalBatch,
+  messageOf,
+  stepOf,
+  stepsPerPass,
+  type FileRecord,
+  type RunSpec,
+  type UpMessage,
+  type WorkerTotals,
+} from '../proto/index.js';
+import type { Bus } from '../proto/runtime/bus.js';
+import type { Log } from '../proto/runtime/log.js';
+import { parseIdx, type Dataset } from './dataset/index.js';
+import { History } from './history.js';
+import { ImageOrder } from './image-order.js';
+import { gridPng } from './picture.js';
+import { RateMeter } from './rate-meter.js';
+import { workerLines, type ResultFolder, type RunFile } from './result-folder.js';
+import { advance } from './run-machine.js';
+import type { Outcome, RunCommand, RunEvent, RunState } from './run-state.js';
+import type { RunStore } from './run-store.js';
+import { statusOf } from './status.js';
+
+const TICK_MS = 250;
+const SAMPLE_COLUMNS = 5;
+const SAMPLE_SCALE = 4;
+/** Name under which a worker exports the images that `samples.png` is drawn from. */
+const SAMPLES_FILE = 'samples-idx3-ubyte';
+
+export interface Ended {
+  readonly outcome: Outcome;
+  readonly exitStatus: number;
+  readonly message: string;
+}
+
+export interface CoordinatorParts {
+  readonly bus: Bus;
+  readonly store: RunStore;
+  readonly dataset: Dataset;
+  readonly folder: ResultFolder;
+  readonly history: History;
+  readonly log: Log;
+  readonly nowMs: () => number;
+}
+
+/**
+ * The one loop that carries out what the run machine decides: events go in one at a time, commands come out and are
+ * done; what takes time (the stores, files) comes back as an event.
+ */
+export class Coordinator {
+  private readonly order: ImageOrder;
+  private readonly rate = new RateMeter();
+  private readonly pixels: Uint8Array;
+  private readonly startedAt = new Date();
+  private readonly firstStep: number;
+  /** Totals of every worker that took part, also of those that are gone. */
+  private readonly totals = new Map<string, WorkerTotals>();
+  private trainingSinceMs: number | null = null;
+  private readonly elapsedBeforeS: number;
+  private ringEpochs = 0;
+  private files: readonly FileRecord[] = [];
+  private finish: (ended: Ended) => void = () => undefined;
+  private readonly timer: NodeJS.Timeout;
+  readonly ended: Promise<Ended>;
+
+  constructor(
+    private state: RunState,
+    private readonly parts: CoordinatorParts,
+  ) {
+    const { bus } = parts;
+    this.order = new ImageOrder(state.spec);
+    this.pixels = new Uint8Array(state.spec.shardBatch * parts.dataset.imageSize);
+    this.firstStep = stepOf(state.committed);
+    this.elapsedBeforeS = parts.history.last?.elapsedS ?? 0;
+    this.ended = new Promise((resolve) => (this.finish = resolve));
+    bus.onUp('hello', (message) => this.handle({ kind: 'hello', message }));
+    bus.onUp('ready', (message) => this.handle({ kind: 'ready', message }));
+    bus.onUp('heartbeat', (message) => this.handle({ kind: 'heartbeat', message }));
+    bus.onUp('standing', (message) => this.handle({ kind: 'standing', message }));
+    bus.onUp('started', (message) => this.handle({ kind: 'started', message }));
+    bus.onUp('report', (message) => this.handle({ kind: 'report', message }));
+    bus.onUp('need', (message) => this.handle({ kind: 'need', message }));
+    bus.onUp('failure', (message) => this.handle({ kind: 'failure', message }));
+    bus.onUp('checkpointed', (message) => this.handle({ kind: 'checkpointed', message }));
+    bus.onUp('exported', (message) => this.handle({ kind: 'exported', message }));
+    bus.onUp('taskFailed', (message) => this.handle({ kind: 'taskFailed', message }));
+    bus.onUp('goodbye', (message) => this.handle({ kind: 'goodbye', message }));
+    bus.all('announce', { runId: state.plan.runId });
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /** Ends the run after the assigned steps, with a checkpoint. */
+  requestStop(): void {
+    this.handle({ kind: 'stopRequested' });
+  }
+
+  private tick(): void {
+    const { parts } = this;
+    this.rate.record(parts.nowMs(), stepOf(this.state.committed));
+    this.handle({ kind: 'tick' });
+    this.publishStatus();
+  }
+
+  private publishStatus(): void {
+    this.parts.bus.out('status', statusOf(this.state, this.parts.history.last, this.rate.stepsPerSecond()));
+  }
+
+  private handle(event: RunEvent): void {
+    if (event.kind === 'report') this.totals.set(event.message.workerId, event.message.totals);
+    const { state, commands } = advance(this.state, event, this.parts.nowMs());
+    this.state = state;
+    for (const command of commands) this.carryOut(command);
+  }
+
+  /** Runs what takes time; its failure ends the run, unless `onError` makes another event of it. */
+  private effect(work: Promise<RunEvent | null>, onError?: (message: string) => RunEvent): void {
+    work.then(
+      (event) => {
+        if (event !== null) this.handle(event);
+      },
+      (error: unknown) => {
+        if (!(error instanceof OperationalError)) this.parts.log.error({ err: error }, 'effect failed');
+        const message = messageOf(error);
+        this.handle(onError?.(message) ?? { kind: 'effectFailed', message });
+      },
+    );
+  }
+
+  private carryOut(command: RunCommand): void {
+    const { bus, log } = this.parts;
+    switch (command.kind) {
+      case 'welcome':
+        return bus.down('welcome', command.workerId, { runId: this.state.plan.runId, spec: command.spec });
+      case 'refuse':
+        return bus.down('refused', command.workerId, { code: command.code, message: command.message });
+      case 'freezeSpec':
+        return this.effect(this.freeze(command.spec));
+      case 'survey':
+        return bus.all('survey', { survey: command.survey, ringEpoch: command.ringEpoch });
+      case 'writeRing':
+        return this.effect(this.writeRing(command));
+      case 'start':
+        return this.sendStart(command.workerId);
+      case 'assign':
+        return this.assign(command.workerId, command.step, command.shard);
+      case 'append':
+        return this.parts.history.append(command.rows, this.elapsedS());
+      case 'settle':
+        return bus.down('settle', command.workerId, { ringEpoch: this.ringEpoch(), update: command.update });
+      case 'takeCheckpoint': {
+        // The time makes the name unique over restarts of this process.
+        const object = `state-${stepOf(this.state.committed)}-${Date.now().toString(36)}`;
+        return bus.down('checkpoint', command.workerId, { task: command.task, object });
+      }
+      case 'commitCheckpoint':
+        return this.effect(this.commitCheckpoint(command.message), (message) => ({
+          kind: 'taskFailed',
+          message: { workerId: command.message.workerId, task: command.message.task, message },
+        }));
+      case 'export':
+        return bus.down('export', command.workerId, {
+          task: command.task,
+          prefix: `generator-${this.state.goal}`,
+        });
+      case 'writeResult':
+        return this.effect(this.writeResult(command.outcome, command.files));
+      case 'say':
+        log[command.level === 'warning' ? 'warn' : command.level](command.text);
+        return bus.out('event', { runId: this.state.plan.runId, level: command.level, text: command.text });
+      case 'end':
+        return this.end(command);
+    }
+  }
+
+  private ringEpoch(): number {
+    return this.state.epoch?.ringEpoch ?? 0;
+  }
+
+  private elapsedS(): number {
+    const here = this.trainingSinceMs === null ? 0 : (this.parts.nowMs() - this.trainingSinceMs) / 1000;
+    return this.elapsedBeforeS + here;
+  }
+
+  private async freeze(spec: RunSpec): Promise<RunEvent | null> {
+    await this.parts.store.writeRecord(spec, this.state.plan.steps);
+    await this.parts.folder.writeRunFile(this.runFile('running', spec));
+    return null;
+  }
+
+  private async writeRing(command: RunCommand & { kind: 'writeRing' }): Promise<RunEvent> {
+    const { world, spares, nextUpdate, source, reason } = command;
+    const ringEpoch = await this.parts.store.writeRing({ world, spares, nextUpdate, source, reason });
+    this.parts.log.info({ ringEpoch, world, spares, nextUpdate, reason }, 'ring epoch written');
+    this.trainingSinceMs ??= this.parts.nowMs();
+    this.ringEpochs += 1;
+    const secret = randomBytes(32).toString('hex');
+    return { kind: 'ringWritten', epoch: { ringEpoch, world, spares, nextUpdate, source, secret } };
+  }
+
+  private sendStart(workerId: string): void {
+    const { epoch, workers } = this.state;
+    if (epoch === null) return;
+    const { ringEpoch, secret, nextUpdate, source } = epoch;
+    const members = epoch.world.map((id) => {
+      const ring = workers.get(id)?.ring;
+      if (ring === undefined) throw new Error(`broken invariant: member ${id} has an address`);
+      return { workerId: id, ...ring };
+    });
+    this.parts.bus.down('start', workerId, { ringEpoch, members, secret, nextUpdate, source });
+  }
+
+  private assign(workerId: string, step: number, shard: number): void {
+    const { dataset, bus } = this.parts;
+    dataset.gather(this.order.indices(step, shard), this.pixels);
+    bus.assignment(
+      workerId,
+      encodeAssignment({
+        ringEpoch: this.ringEpoch(),
+        step,
+        shard,
+        rows: this.state.spec.shardBatch,
+        rowBytes: dataset.imageSize,
+        committedStep: stepOf(this.state.committed),
+        pixels: this.pixels,
+      }),
+    );
+  }
+
+  private async commitCheckpoint(message: UpMessage<'checkpointed'>): Promise<RunEvent> {
+    const { store, history, folder, log } = this.parts;
+    const { update, file, stateFingerprint } = message;
+    const record = await store.commitCheckpoint(
+      { update, object: file.name, sha256: file.sha256, stateFingerprint },
+      history.encode(stepOf(update)),
+    );
+    log.info({ step: stepOf(update), bytes: file.bytes }, 'checkpoint');
+    await folder.writeRunFile(this.runFile('running', this.frozenSpec(), record.sha256, stepOf(update)));
+    return { kind: 'checkpointCommitted', record };
+  }
+
+  private async writeResult(
+    outcome: 'done' | 'interrupted',
+    files: readonly FileRecord[],
+  ): Promise<RunEvent> {
+    const { folder, history, store } = this.parts;
+    const written: FileRecord[] = [];
+    written.push(await folder.write('history.csv', history.toCsv(stepsPerPass(this.state.spec))));
+    for (const file of files) {
+      const bytes = await store.readFile(file.name);
+      const name = file.name.slice(file.name.lastIndexOf('/') + 1);
+      if (name === SAMPLES_FILE) {
+        const { data, dimensions } = parseIdx(bytes, file.name);
+        const [, imageHeight = 0, imageWidth = 0] = dimensions;
+        const grid = { columns: SAMPLE_COLUMNS, imageWidth, imageHeight, scale: SAMPLE_SCALE };
+        written.push(await folder.write('samples.png', gridPng(data, grid)));
+      } else {
+        written.push(await folder.write(name, bytes));
+      }
+    }
+    this.files = written;
+    await folder.writeRunFile(this.runFile(outcome, this.frozenSpec()));
+    return { kind: 'resultWritten' };
+  }
+
+  private frozenSpec(): RunSpec {
+    const { spec } = this.state;
+    if (!('engineFingerprint' in spec)) throw new Error('broken invariant: the RunSpec is frozen');
+    return spec;
+  }
+
+  private runFile(
+    outcome: RunFile['outcome'],
+    spec: RunSpec,
+    stateSha256 = this.state.checkpoint?.sha256 ?? null,
+    stepsDone = stepOf(this.state.checkpoint?.update ?? 0),
+  ): RunFile {
+    const trainingS = this.elapsedS();
+    const doneHere = stepsDone - this.firstStep;
+    const hereS = trainingS - this.elapsedBeforeS;
+    return {
+      runId: this.state.plan.runId,
+      outcome,
+      spec,
+      stepsPlanned: this.state.plan.steps,
+      stepsDone,
+      stateSha256,
+      startedAt: this.startedAt.toISOString(),
+      trainingS,
+      imagesPerSecond: doneHere > 0 && hereS > 0 ? (doneHere * globalBatch(spec)) / hereS : null,
+      firstStep: this.firstStep,
+      ringEpochs: this.ringEpochs,
+      workers: workerLines(this.totals),
+      files: [...this.files],
+    };
+  }
+
+  private end(command: RunCommand & { kind: 'end' }): void {
+    const { bus, log } = this.parts;
+    const { outcome, exitStatus, message } = command;
+    clearInterval(this.timer);
+    log[outcome === 'failed' ? 'error' : 'info'](message);
+    this.publishStatus();
+    bus.all('stop', { reason: message, failed: outcome === 'failed' });
+    bus.out('ended', { runId: this.state.plan.runId, outcome, exitStatus, message });
+    bus.flush().then(
+      () => this.finish({ outcome, exitStatus, message }),
+      () => this.finish({ outcome, exitStatus, message }),
+    );
+  }
+}

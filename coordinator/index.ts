@@ -1,0 +1,15 @@
+export { runCoordinator, type CoordinatorOptions } from './main.js';
+export type { Ended } from './coordinator.js';
+export { ResultFolder, type RunFile } from './result-folder.js';
+export {
+  DEFAULT_LENGTH,
+  SPEC_DEFAULTS,
+  checkShape,
+  compareWithRecord,
+  draftSpec,
+  stepsOf,
+  type Length,
+  type SpecRequest,
+} from './open-run.js';
+export { openDataset } from './dataset/index.js';
+export { newRunId } from './run-id.js';

@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  OperationalError,
+  UsageError,
+  messageOf,
+  runSpecSchema,
+  type FileRecord,
+  type RunSpec,
+  type WorkerTotals,
+} from '../proto/index.js';
+import { writeWholeFile } from '../proto/runtime/whole-file.js';
+
+const fileRecordSchema = z.object({ name: z.string(), bytes: z.int(), sha256: z.string() });
+
+/** What `run.json` tells: all that may differ between two runs of one RunSpec is here and not in the generator's files. */
+const runFileSchema = z.object({
+  runId: z.string(),
+  outcome: z.enum(['running', 'done', 'interrupted', 'failed']),
+  spec: runSpecSchema,
+  stepsPlanned: z.int(),
+  stepsDone: z.int(),
+  /** SHA-256 of the whole replica state at `stepsDone`; null before the first checkpoint. */
+  stateSha256: z.string().nullable(),
+  startedAt: z.string(),
+  trainingS: z.number(),
+  imagesPerSecond: z.number().nullable(),
+  /** Of this part of the run: a resumed run counts from where it was resumed. */
+  workers: z.array(
+    z.object({
+      workerId: z.string(),
+      shardsComputed: z.int(),
+      ringBytesSent: z.int(),
+      ringBytesReceived: z.int(),
+      redos: z.int(),
+    }),
+  ),
+  firstStep: z.int(),
+  ringEpochs: z.int(),
+  files: z.array(fileRecordSchema),
+});
+export type RunFile = z.infer<typeof runFileSchema>;
+
+const RUN_FILE = 'run.json';
+
+export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The folder that a user asked for by `--out`: read when a run is resumed, written whole files at a time. */
+export class ResultFolder {
+  constructor(readonly path: string) {}
+
+  /** The record of the run that lives here, null for a folder that is missing or empty; a UsageError for anything else. */
+  static read(path: string): RunFile | null {
+    if (!existsSync(path)) return null;
+    let names: string[];
+    try {
+      names = readdirSync(path);
+    } catch (error) {
+      throw new UsageError(`--out: a folder was expected at ${path}: ${messageOf(error)}`);
+    }
+    if (names.length === 0) return null;
+    const file = join(path, RUN_FILE);
+    if (!existsSync(file)) {
+      throw new UsageError(
+        `--out: ${path} was expected to be new, empty or a run's folder, found other files in it: name another folder`,
+      );
+    }
+    try {
+      return runFileSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    } catch (error) {
+      throw new UsageError(
+        `--out: ${file} is not a run record of this version: ${messageOf(error).split('\n')[0] ?? ''}`,
+      );
+    }
+  }
+
+  create(): void {
+    try {
+      mkdirSync(this.path, { recursive: true });
+    } catch (error) {
+      throw new UsageError(`--out: ${this.path} cannot be made: ${messageOf(error)}`);
+    }
+  }
+
+  async write(name: string, bytes: Uint8Array | string): Promise<FileRecord> {
+    const content = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
+    try {
+      await writeWholeFile(join(this.path, name), content);
+    } catch (error) {
+      throw new OperationalError(
+        'run-failed',
+        `${name} cannot be written to ${this.path}: ${messageOf(error)}`,
+      );
+    }
+    return { name, bytes: content.byteLength, sha256: sha256Of(content) };
+  }
+
+  async writeRunFile(run: RunFile): Promise<void> {
+    await this.write(RUN_FILE, `${JSON.stringify(run, null, 2)}\n`);
+  }
+}
+
+export interface RunFileParts {
+  readonly runId: string;
+  readonly spec: RunSpec;
+  readonly totals: ReadonlyMap<string, WorkerTotals>;
+}
+
+/** One line a worker of `run.json`, in order of id. */
+export function workerLines(totals: ReadonlyMap<string, WorkerTotals>): RunFile['workers'] {
+  return [...totals]
+    .map(([workerId, total]) => ({ workerId, ...total }))
+    .sort((a, b) => a.workerId.localeCompare(b.workerId));
+}

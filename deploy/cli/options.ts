@@ -1,0 +1,148 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { ENGINE_NAMES } from '../../worker/index.js';
+import { RECIPES, limits } from '../../proto/index.js';
+
+/** Whole numbers in a range, digits only: `4x`, `1e3` and `` are refused. */
+function wholeNumber(low: number, high: number) {
+  return (text: string): number => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`A whole number from ${low} to ${high} was expected.`);
+  };
+}
+
+function positiveNumber(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0) return value;
+  throw new InvalidArgumentError('A number above 0 was expected.');
+}
+
+function identifier(text: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('1 to 64 letters, digits, - or _ were expected.');
+}
+
+function natsUrl(text: string): string {
+  if (/^(nats|tls):\/\/[^\s/]+$/.test(text)) return text;
+  throw new InvalidArgumentError('nats://HOST:PORT or tls://HOST:PORT was expected.');
+}
+
+const MAX_STEPS = 1_000_000_000;
+
+/**
+ * Every setting of every command, once: flag, environment variable, default, unit, help. A flag beats the environment,
+ * which beats the default. Defaults that a resumed run takes from its record instead are told in the help text only.
+ */
+export const options = {
+  data: () =>
+    new Option(
+      '--data <source>',
+      'mnist (downloaded once into a cache), synthetic (drawn digits, no download), or a folder of IDX files',
+    )
+      .env('GAN_DATA')
+      .default('mnist'),
+  seed: () =>
+    new Option('--seed <n>', 'seed of images, noise and initial weights (default: 1)')
+      .env('GAN_SEED')
+      .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  recipe: () =>
+    new Option(
+      '--recipe <name>',
+      `how the parameters are changed: ${Object.keys(RECIPES).join(', ')} (default: tutorial)`,
+    )
+      .env('GAN_RECIPE')
+      .choices(Object.keys(RECIPES)),
+  shards: () =>
+    new Option('--shards <n>', 'shards of a step; at most as many workers have work (default: 4)')
+      .env('GAN_SHARDS')
+      .argParser(wholeNumber(1, limits.maxShards)),
+  shardBatch: () =>
+    new Option('--shard-batch <n>', 'images of a shard; shards x this is the global batch (default: 32)')
+      .env('GAN_SHARD_BATCH')
+      .argParser(wholeNumber(2, 1_000_000)),
+  epochs: () =>
+    new Option('--epochs <n>', 'passes over the training set (default: 20)')
+      .env('GAN_EPOCHS')
+      .argParser(wholeNumber(1, 1_000_000))
+      .conflicts('steps'),
+  steps: () =>
+    new Option('--steps <n>', 'steps, in place of passes')
+      .env('GAN_STEPS')
+      .argParser(wholeNumber(1, MAX_STEPS)),
+  workers: () =>
+    new Option('--workers <n>', 'worker processes')
+      .env('GAN_WORKERS')
+      .default(2)
+      .argParser(wholeNumber(1, limits.maxWorkers)),
+  expectedWorkers: () =>
+    new Option('--workers <n>', 'workers that the first step waits for')
+      .env('GAN_WORKERS')
+      .default(1)
+      .argParser(wholeNumber(1, limits.maxWorkers)),
+  engine: () =>
+    new Option(
+      '--engine <name>',
+      'what computes the gradients; auto takes the best that is there (default: auto)',
+    )
+      .env('GAN_ENGINE')
+      .choices(['auto', ...ENGINE_NAMES]),
+  prefetch: () =>
+    new Option('--prefetch <steps>', 'steps sent out ahead of the committed one')
+      .env('GAN_PREFETCH')
+      .default(4)
+      .argParser(wholeNumber(1, 64)),
+  checkpointEveryS: () =>
+    new Option('--checkpoint-every-s <seconds>', 'time between checkpoints; the newest three are kept')
+      .env('GAN_CHECKPOINT_EVERY_S')
+      .default(30)
+      .argParser(positiveNumber),
+  waitWorkersS: () =>
+    new Option('--wait-workers-s <seconds>', 'how long to wait for the first workers')
+      .env('GAN_WAIT_WORKERS_S')
+      .default(60)
+      .argParser(positiveNumber),
+  out: () =>
+    new Option('--out <folder>', 'result folder (default: runs/<id>; with --resume: the newest run)').env(
+      'GAN_OUT',
+    ),
+  resume: () =>
+    new Option('--resume', 'go on with the run in --out, also further than first planned').env('GAN_RESUME'),
+  natsUrl: () =>
+    new Option('--nats-url <url>', 'a running NATS server with JetStream')
+      .env('GAN_NATS_URL')
+      .argParser(natsUrl),
+  natsCredsFile: () =>
+    new Option('--nats-creds-file <file>', 'file with one line user:password for the NATS server').env(
+      'GAN_NATS_CREDS_FILE',
+    ),
+  cluster: () =>
+    new Option('--cluster <name>', 'tells clusters on one NATS server apart')
+      .env('GAN_CLUSTER')
+      .default('default')
+      .argParser(identifier),
+  runId: () =>
+    new Option('--run-id <id>', 'name of the run in JetStream (default: made up)')
+      .env('GAN_RUN_ID')
+      .argParser(identifier),
+  workerId: () =>
+    new Option('--worker-id <id>', 'name of the worker (default: host name and process id)')
+      .env('GAN_WORKER_ID')
+      .argParser(identifier),
+  advertiseHost: () =>
+    new Option('--advertise-host <host>', 'address at which the other workers reach this one')
+      .env('GAN_ADVERTISE_HOST')
+      .default('127.0.0.1'),
+  ringPort: () =>
+    new Option('--ring-port <port>', 'port of the ring; 0 takes a free one')
+      .env('GAN_RING_PORT')
+      .default(0)
+      .argParser(wholeNumber(0, 65_535)),
+  refusalEndsRun: () =>
+    new Option('--refusal-ends-run', 'a worker that does not fit ends the run, as on one machine').hideHelp(),
+  logLevel: () =>
+    new Option('--log-level <level>', 'detail of the log')
+      .env('GAN_LOG_LEVEL')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info'),
+  json: () => new Option('--json', 'one JSON object a line instead of the progress bar').env('GAN_JSON'),
+} as const;

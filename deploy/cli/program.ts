@@ -1,0 +1,235 @@
+import { Command } from 'commander';
+import type { Length } from '../../coordinator/index.js';
+import { UsageError } from '../../proto/index.js';
+import { addDoctor } from './checks.js';
+import { options } from './options.js';
+import { stopSignals } from './stop-signals.js';
+
+interface SpecFlags {
+  readonly seed?: number;
+  readonly recipe?: string;
+  readonly shards?: number;
+  readonly shardBatch?: number;
+  readonly engine?: string;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly data: string;
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly prefetch: number;
+  readonly checkpointEveryS: number;
+  readonly waitWorkersS: number;
+  readonly natsUrl?: string;
+  readonly natsCredsFile?: string;
+  readonly logLevel: string;
+}
+
+interface TrainFlags extends SpecFlags {
+  readonly workers: number;
+  readonly json?: boolean;
+}
+
+interface CoordinatorFlags extends SpecFlags {
+  readonly workers: number;
+  readonly cluster: string;
+  readonly runId?: string;
+  readonly refusalEndsRun?: boolean;
+}
+
+interface WorkerFlags {
+  readonly natsUrl?: string;
+  readonly natsCredsFile?: string;
+  readonly cluster: string;
+  readonly workerId?: string;
+  readonly advertiseHost: string;
+  readonly ringPort: number;
+  readonly engine?: string;
+  readonly logLevel: string;
+}
+
+function lengthOf(flags: SpecFlags): Length | null {
+  if (flags.steps !== undefined) return { steps: flags.steps };
+  return flags.epochs === undefined ? null : { epochs: flags.epochs };
+}
+
+const specOf = (flags: SpecFlags) => ({
+  seed: flags.seed,
+  recipe: flags.recipe,
+  shards: flags.shards,
+  shardBatch: flags.shardBatch,
+  engine: flags.engine,
+  length: lengthOf(flags),
+});
+
+function required<T>(value: T | undefined, flag: string, environment: string): T {
+  if (value === undefined)
+    throw new UsageError(`${flag} (or ${environment}) was expected: the NATS server of the cluster`);
+  return value;
+}
+
+const specOptions = [
+  options.data,
+  options.shards,
+  options.shardBatch,
+  options.epochs,
+  options.steps,
+  options.seed,
+  options.recipe,
+  options.engine,
+  options.prefetch,
+  options.checkpointEveryS,
+  options.waitWorkersS,
+  options.out,
+  options.resume,
+  options.natsUrl,
+  options.natsCredsFile,
+  options.logLevel,
+];
+
+function command(program: Command, name: string, description: string): Command {
+  // Sub-commands do not inherit these.
+  return program
+    .command(name)
+    .description(description)
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput(program.configureOutput())
+    .showHelpAfterError(`(gan-cluster ${name} --help tells all flags)`);
+}
+
+/**
+ * The command line. Commands load what they need when they run, so that `--help` and the small processes start fast.
+ * @param exit takes the exit status of a command that ended in order
+ */
+export function buildProgram(exit: (status: number) => void): Command {
+  const program = new Command('gan-cluster')
+    .description(
+      'Trains a GAN on MNIST with many workers at once; the result is exact, whatever their number.',
+    )
+    .version('0.1.0')
+    .exitOverride()
+    .showHelpAfterError('(gan-cluster --help tells all commands)');
+
+  const train = command(program, 'train', 'train with a whole cluster on this machine').action(
+    async (flags: TrainFlags) => {
+      const { train: run } = await import('../local/index.js');
+      const { progressView } = await import('../terminal/index.js');
+      const view = progressView(flags.json === true, process.stdout);
+      const { interrupt, kill } = stopSignals();
+      exit(
+        await run(
+          {
+            ...specOf(flags),
+            data: flags.data,
+            dataNamed: train.getOptionValueSource('data') !== 'default',
+            workers: flags.workers,
+            prefetch: flags.prefetch,
+            checkpointEveryS: flags.checkpointEveryS,
+            waitWorkersS: flags.waitWorkersS,
+            out: flags.out,
+            resume: flags.resume === true,
+            natsUrl: flags.natsUrl,
+            natsCredsFile: flags.natsCredsFile,
+            logLevel: flags.logLevel,
+          },
+          view,
+          interrupt,
+          kill,
+        ),
+      );
+    },
+  );
+  for (const option of [options.workers, ...specOptions, options.json]) train.addOption(option());
+
+  const coordinator = command(program, 'coordinator', 'the coordinator of a real cluster').action(
+    async (flags: CoordinatorFlags) => {
+      const [{ runCoordinator, newRunId }, { createLog }, { cacheFolder }, { tetherToParent }] =
+        await Promise.all([
+          import('../../coordinator/index.js'),
+          import('../../proto/runtime/log.js'),
+          import('../../proto/runtime/cache-folder.js'),
+          import('../../proto/runtime/tether.js'),
+        ]);
+      const { interrupt } = stopSignals();
+      tetherToParent(process.env, () => process.exit(1));
+      const runId = flags.runId ?? newRunId(new Date());
+      const ended = await runCoordinator(
+        {
+          ...specOf(flags),
+          runId,
+          out: flags.out ?? `runs/${runId}`,
+          cluster: flags.cluster,
+          natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
+          natsCredentialsFile: flags.natsCredsFile,
+          data: flags.data,
+          cacheFolder: cacheFolder(process.env),
+          prefetch: flags.prefetch,
+          workers: flags.workers,
+          waitWorkersS: flags.waitWorkersS,
+          checkpointEveryS: flags.checkpointEveryS,
+          resume: flags.resume === true,
+          refusalEndsRun: flags.refusalEndsRun === true,
+        },
+        createLog('coordinator', flags.logLevel),
+        interrupt,
+      );
+      if (ended.exitStatus !== 0)
+        process.stderr.write(`${ended.outcome === 'failed' ? 'error: ' : ''}${ended.message}\n`);
+      exit(ended.exitStatus);
+    },
+  );
+  for (const option of [
+    options.cluster,
+    options.runId,
+    options.expectedWorkers,
+    ...specOptions,
+    options.refusalEndsRun,
+  ]) {
+    coordinator.addOption(option());
+  }
+
+  const worker = command(program, 'worker', 'one worker of a real cluster').action(
+    async (flags: WorkerFlags) => {
+      const [{ runWorker }, { createLog }, { tetherToParent }] = await Promise.all([
+        import('../../worker/index.js'),
+        import('../../proto/runtime/log.js'),
+        import('../../proto/runtime/tether.js'),
+      ]);
+      const { interrupt } = stopSignals();
+      tetherToParent(process.env, () => process.exit(1));
+      const ended = await runWorker(
+        {
+          workerId: flags.workerId,
+          cluster: flags.cluster,
+          natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
+          natsCredentialsFile: flags.natsCredsFile,
+          advertiseHost: flags.advertiseHost,
+          ringPort: flags.ringPort,
+          engine: flags.engine ?? 'auto',
+        },
+        createLog(flags.workerId ?? 'worker', flags.logLevel),
+        interrupt,
+      );
+      if (ended.exitStatus !== 0) process.stderr.write(`error: ${ended.message}\n`);
+      exit(ended.exitStatus);
+    },
+  );
+  for (const option of [
+    options.cluster,
+    options.workerId,
+    options.engine,
+    options.advertiseHost,
+    options.ringPort,
+    options.natsUrl,
+    options.natsCredsFile,
+    options.logLevel,
+  ]) {
+    worker.addOption(option());
+  }
+
+  addDoctor(
+    command(program, 'doctor', 'tell what this machine has, and what to do about what is missing'),
+    exit,
+  );
+  return program;
+}

@@ -1,0 +1,1 @@
+export { train, type TrainOptions } from './train.js';

@@ -1,0 +1,77 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ResultFolder, newRunId, type RunFile } from '../../coordinator/index.js';
+import { UsageError } from '../../proto/index.js';
+
+const RUNS = 'runs';
+/** What belongs to the cluster rather than to the result: NATS's store, logs. */
+const CLUSTER = '.cluster';
+
+function newestRun(): string {
+  const folders = existsSync(RUNS) ? readdirSync(RUNS).map((name) => join(RUNS, name)) : [];
+  const runs = folders
+    .filter((folder) => existsSync(join(folder, 'run.json')))
+    .sort((a, b) => statSync(join(b, 'run.json')).mtimeMs - statSync(join(a, 'run.json')).mtimeMs);
+  const [newest] = runs;
+  if (newest === undefined)
+    throw new UsageError(`--resume: a run was expected in ${RUNS}/, found none: name its folder by --out`);
+  return newest;
+}
+
+/** Where a local run lives. */
+export class RunFolder {
+  private readonly existedBefore: boolean;
+
+  private constructor(
+    readonly path: string,
+    readonly runId: string,
+    /** The record of the run that is to be resumed. */
+    readonly record: RunFile | null,
+  ) {
+    this.existedBefore = existsSync(path);
+  }
+
+  /** Finds the folder of a new run or of the one to resume; makes nothing. Throws UsageError when it does not fit. */
+  static find(out: string | undefined, resume: boolean, now: Date): RunFolder {
+    if (resume) {
+      const path = out ?? newestRun();
+      const record = ResultFolder.read(path);
+      if (record === null)
+        throw new UsageError(`--resume: a run was expected in ${path}, found none: name its folder by --out`);
+      return new RunFolder(resolve(path), record.runId, record);
+    }
+    const runId = newRunId(now);
+    const path = out ?? join(RUNS, runId);
+    const record = ResultFolder.read(path);
+    if (record !== null) {
+      throw new UsageError(
+        `--out: ${path} holds run ${record.runId} (${record.stepsDone} of ${record.stepsPlanned} steps): add --resume to go on with it, or name another folder`,
+      );
+    }
+    return new RunFolder(resolve(path), runId, null);
+  }
+
+  create(): void {
+    try {
+      mkdirSync(this.natsFolder, { recursive: true, mode: 0o700 });
+      mkdirSync(this.logFolder, { recursive: true });
+    } catch (error) {
+      throw new UsageError(`--out: ${this.path} cannot be made: ${(error as Error).message}`);
+    }
+  }
+
+  get natsFolder(): string {
+    return join(this.path, CLUSTER, 'nats');
+  }
+
+  get logFolder(): string {
+    return join(this.path, CLUSTER, 'logs');
+  }
+
+  /** Removes what `create` made when no run came of it. */
+  discardIfEmpty(): void {
+    if (this.record !== null || existsSync(join(this.path, 'run.json'))) return;
+    if (this.existedBefore) rmSync(join(this.path, CLUSTER), { recursive: true, force: true });
+    else rmSync(this.path, { recursive: true, force: true });
+  }
+}

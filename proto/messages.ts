@@ -1,0 +1,206 @@
+import { z } from 'zod';
+import { limits } from './limits.js';
+import { runSpecDraftSchema, runSpecSchema } from './run-spec.js';
+
+/** Changes whenever a message changes its meaning; both sides refuse another version in words. */
+export const PROTOCOL_VERSION = 1;
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const count = z.int().min(0);
+const text = z.string().max(4_096);
+const fingerprint = z.string().regex(/^[0-9a-f]{16}$/);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** A finite number, or null where the run has none (a skipped update's loss). */
+const measure = z.number().nullable();
+
+const address = z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535) });
+
+const engineProbe = z.strictObject({ name: z.string().max(64), usable: z.boolean(), reason: text });
+
+/** What one update added to the record of the run; every replica can supply every row it applied. */
+const row = z.strictObject({
+  update: count,
+  scalars: z.array(measure).max(8),
+  skipped: z.boolean(),
+  /** Steps in a row, this one included, in which an update was skipped. */
+  skippedSteps: count,
+  /** Times the reduction was redone with lower exponents. */
+  redos: count,
+});
+export type UpdateRow = z.infer<typeof row>;
+
+/** Sums since the worker started; repeated whole, so that a lost message loses nothing. */
+const totals = z.strictObject({
+  shardsComputed: count,
+  ringBytesSent: count,
+  ringBytesReceived: count,
+  redos: count,
+});
+export type WorkerTotals = z.infer<typeof totals>;
+
+const phases = z.strictObject({
+  waitMs: z.number().min(0),
+  computeMs: z.number().min(0),
+  reduceMs: z.number().min(0),
+  updateMs: z.number().min(0),
+});
+export type PhaseTimes = z.infer<typeof phases>;
+
+const fileRecord = z.strictObject({ name: z.string().max(255), bytes: count, sha256 });
+export type FileRecord = z.infer<typeof fileRecord>;
+
+/** Worker to coordinator. */
+export const upSchemas = {
+  /** "Here I am": repeated until welcomed or refused. */
+  hello: z.strictObject({
+    protocol: z.int(),
+    workerId: id,
+    hostname: z.string().max(255),
+    pid: count,
+    ring: address,
+    engines: z.array(engineProbe).max(16),
+    /** The engine asked for on the worker's command line, `auto` when none. */
+    engine: z.string().max(64),
+  }),
+  /** The engine is up; `state` says where the replica stands, null when it has none. */
+  ready: z.strictObject({
+    workerId: id,
+    runId: id,
+    engine: z.string().max(64),
+    engineVersion: z.string().max(128),
+    engineFingerprint: sha256,
+  }),
+  heartbeat: z.strictObject({
+    workerId: id,
+    runId: id.nullable(),
+    ringEpoch: count,
+    nextUpdate: count,
+    phase: z.string().max(32),
+  }),
+  /** Answer to a survey: the worker has left its ring epoch and stands here. */
+  standing: z.strictObject({
+    workerId: id,
+    survey: count,
+    nextUpdate: count.nullable(),
+    stateFingerprint: fingerprint.nullable(),
+  }),
+  started: z.strictObject({
+    workerId: id,
+    ringEpoch: count,
+    nextUpdate: count,
+    stateFingerprint: fingerprint,
+  }),
+  report: z.strictObject({
+    workerId: id,
+    ringEpoch: count,
+    nextUpdate: count,
+    rows: z.array(row).max(4_096),
+    fingerprints: z.array(z.strictObject({ update: count, fingerprint })).max(256),
+    totals,
+    /** Sums over the updates since the last report. */
+    phases,
+  }),
+  /** Asks again for assignments that have not come. */
+  need: z.strictObject({
+    workerId: id,
+    ringEpoch: count,
+    step: count,
+    shards: z.array(count).max(limits.maxShards),
+  }),
+  failure: z.strictObject({ workerId: id, ringEpoch: count, code: z.string().max(64), message: text }),
+  checkpointed: z.strictObject({
+    workerId: id,
+    task: id,
+    update: count,
+    file: fileRecord,
+    stateFingerprint: fingerprint,
+  }),
+  exported: z.strictObject({ workerId: id, task: id, update: count, files: z.array(fileRecord).max(32) }),
+  taskFailed: z.strictObject({ workerId: id, task: id, message: text }),
+  goodbye: z.strictObject({ workerId: id, reason: text }),
+} as const;
+
+const member = z.strictObject({
+  workerId: id,
+  host: z.string().min(1).max(255),
+  port: z.int().min(1).max(65_535),
+});
+export type RingMember = z.infer<typeof member>;
+
+/** Where a worker that does not stand at the start's update takes its state from. */
+const stateSource = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('initial') }),
+  z.strictObject({ kind: z.literal('checkpoint'), object: z.string().max(255), sha256, update: count }),
+]);
+export type StateSource = z.infer<typeof stateSource>;
+
+/** Coordinator to one worker. */
+export const downSchemas = {
+  welcome: z.strictObject({ runId: id, spec: z.union([runSpecSchema, runSpecDraftSchema]) }),
+  refused: z.strictObject({ code: z.enum(['usage', 'fingerprint-mismatch', 'protocol']), message: text }),
+  /** Opens a ring epoch; sent again until acknowledged by `started`. */
+  start: z.strictObject({
+    ringEpoch: count,
+    members: z.array(member).min(1).max(limits.maxWorkers),
+    /** Hex; proves membership on the ring's sockets and never crosses them. */
+    secret: z.string().regex(/^[0-9a-f]{64}$/),
+    nextUpdate: count,
+    source: stateSource,
+  }),
+  /** At the next step boundary, put the replica state into the object store. */
+  checkpoint: z.strictObject({ task: id, object: z.string().max(255) }),
+  /** At the next step boundary, put the generator's files into the object store below `prefix`. */
+  export: z.strictObject({ task: id, prefix: z.string().max(200) }),
+  /** Report at once, with a fingerprint of the state as it is at `update`. */
+  settle: z.strictObject({ ringEpoch: count, update: count }),
+} as const;
+
+/** Coordinator to every worker. */
+export const allSchemas = {
+  /** A coordinator has come up: whoever is not part of its run says hello. */
+  announce: z.strictObject({ runId: id }),
+  /** Leave the ring epoch and say where you stand. Starts that follow carry a ring epoch above `ringEpoch`. */
+  survey: z.strictObject({ survey: count, ringEpoch: count }),
+  /** The run is over. */
+  stop: z.strictObject({ reason: text, failed: z.boolean() }),
+} as const;
+
+/** Coordinator to whoever watches. */
+export const outSchemas = {
+  status: z.strictObject({
+    runId: id,
+    phase: z.enum(['gathering', 'starting', 'training', 'finishing', 'ended']),
+    step: count,
+    steps: count,
+    stepsPerPass: count,
+    imagesPerSecond: z.number().nullable(),
+    etaS: z.number().nullable(),
+    discriminatorLoss: measure,
+    generatorLoss: measure,
+    discriminatorReal: measure,
+    discriminatorFake: measure,
+    workers: count,
+    spares: count,
+    ringEpoch: count,
+    dataset: z.string().max(256),
+    engine: z.string().max(64).nullable(),
+  }),
+  /** Something that happened, in words. */
+  event: z.strictObject({ runId: id, level: z.enum(['info', 'warning', 'error']), text }),
+  /** The last word of a run. */
+  ended: z.strictObject({
+    runId: id,
+    outcome: z.enum(['done', 'interrupted', 'failed']),
+    exitStatus: z.int().min(0).max(255),
+    message: text,
+  }),
+} as const;
+
+export type UpTopic = keyof typeof upSchemas;
+export type DownTopic = keyof typeof downSchemas;
+export type AllTopic = keyof typeof allSchemas;
+export type OutTopic = keyof typeof outSchemas;
+export type UpMessage<T extends UpTopic> = z.infer<(typeof upSchemas)[T]>;
+export type DownMessage<T extends DownTopic> = z.infer<(typeof downSchemas)[T]>;
+export type AllMessage<T extends AllTopic> = z.infer<(typeof allSchemas)[T]>;
+export type OutMessage<T extends OutTopic> = z.infer<(typeof outSchemas)[T]>;

@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { connect, type ConnectionOptions, type Msg, type NatsConnection } from 'nats';
+import type { z } from 'zod';
+import { OperationalError, UsageError, messageOf } from '../errors.js';
+import {
+  allSchemas,
+  downSchemas,
+  outSchemas,
+  upSchemas,
+  type AllMessage,
+  type AllTopic,
+  type DownMessage,
+  type DownTopic,
+  type OutMessage,
+  type OutTopic,
+  type UpMessage,
+  type UpTopic,
+} from '../messages.js';
+import { subjects } from '../subjects.js';
+import { decodeMessage, encodeMessage } from './codec.js';
+
+export interface BusOptions {
+  readonly url: string;
+  /** A file that holds `user:password` in one line; none for a server that asks for nothing. */
+  readonly credentialsFile?: string | undefined;
+  readonly cluster: string;
+  /** Shown in the server's list of connections. */
+  readonly name: string;
+  /** Called for each message that does not fit its schema. */
+  readonly onInvalid?: (error: OperationalError) => void;
+}
+
+function credentials(file: string | undefined): Pick<ConnectionOptions, 'user' | 'pass'> {
+  if (file === undefined) return {};
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new UsageError(`--nats-creds-file: ${file} cannot be read: ${messageOf(error)}`);
+  }
+  const colon = text.indexOf(':');
+  if (colon < 1 || text.includes('\n')) {
+    throw new UsageError(`--nats-creds-file: ${file} was expected to hold one line user:password`);
+  }
+  return { user: text.slice(0, colon), pass: text.slice(colon + 1) };
+}
+
+/**
+ * Control messages over NATS: each topic bound to its subject and schema, checked by the sender and by the receiver.
+ * Core NATS delivers at most once; whoever needs an answer asks again.
+ */
+export class Bus {
+  private constructor(
+    /** For JetStream: key-value and object stores. */
+    readonly connection: NatsConnection,
+    private readonly options: BusOptions,
+  ) {}
+
+  /** Throws UsageError when the server cannot be reached or refuses the credentials. */
+  static async connect(options: BusOptions): Promise<Bus> {
+    try {
+      const connection = await connect({
+        servers: options.url,
+        name: options.name,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 250,
+        timeout: 5_000,
+        inboxPrefix: `_INBOX_${options.cluster}`,
+        ...credentials(options.credentialsFile),
+      });
+      return new Bus(connection, options);
+    } catch (error) {
+      if (error instanceof OperationalError) throw error;
+      throw new UsageError(
+        `no NATS server answers at ${options.url} (${messageOf(error)}): start one with JetStream, or name another by --nats-url`,
+      );
+    }
+  }
+
+  up<T extends UpTopic>(topic: T, workerId: string, message: UpMessage<T>): void {
+    this.publish(
+      subjects.up(this.options.cluster, topic, workerId),
+      encodeMessage(upSchemas[topic] as z.ZodType, message),
+    );
+  }
+
+  down<T extends DownTopic>(topic: T, workerId: string, message: DownMessage<T>): void {
+    this.publish(
+      subjects.down(this.options.cluster, workerId, topic),
+      encodeMessage(downSchemas[topic] as z.ZodType, message),
+    );
+  }
+
+  all<T extends AllTopic>(topic: T, message: AllMessage<T>): void {
+    this.publish(
+      subjects.all(this.options.cluster, topic),
+      encodeMessage(allSchemas[topic] as z.ZodType, message),
+    );
+  }
+
+  out<T extends OutTopic>(topic: T, message: OutMessage<T>): void {
+    this.publish(
+      subjects.out(this.options.cluster, topic),
+      encodeMessage(outSchemas[topic] as z.ZodType, message),
+    );
+  }
+
+  /** An assignment's bytes, already framed. */
+  assignment(workerId: string, frame: Uint8Array): void {
+    this.publish(subjects.down(this.options.cluster, workerId, 'assignment'), frame);
+  }
+
+  onUp<T extends UpTopic>(topic: T, handler: (message: UpMessage<T>) => void): void {
+    this.listen(subjects.up(this.options.cluster, topic, '*'), upSchemas[topic], (message) =>
+      handler(message as UpMessage<T>),
+    );
+  }
+
+  onDown<T extends DownTopic>(topic: T, workerId: string, handler: (message: DownMessage<T>) => void): void {
+    this.listen(subjects.down(this.options.cluster, workerId, topic), downSchemas[topic], (message) =>
+      handler(message as DownMessage<T>),
+    );
+  }
+
+  onAll<T extends AllTopic>(topic: T, handler: (message: AllMessage<T>) => void): void {
+    this.listen(subjects.all(this.options.cluster, topic), allSchemas[topic], (message) =>
+      handler(message as AllMessage<T>),
+    );
+  }
+
+  onOut<T extends OutTopic>(topic: T, handler: (message: OutMessage<T>) => void): void {
+    this.listen(subjects.out(this.options.cluster, topic), outSchemas[topic], (message) =>
+      handler(message as OutMessage<T>),
+    );
+  }
+
+  onAssignment(workerId: string, handler: (frame: Uint8Array) => void): void {
+    this.subscribe(subjects.down(this.options.cluster, workerId, 'assignment'), (message) =>
+      handler(message.data),
+    );
+  }
+
+  /** Resolves when the server has processed all that was published and subscribed before. */
+  flush(): Promise<void> {
+    return this.connection.flush();
+  }
+
+  async close(): Promise<void> {
+    if (this.connection.isClosed()) return;
+    await this.connection.drain().catch(() => this.connection.close());
+  }
+
+  private publish(subject: string, bytes: Uint8Array): void {
+    if (!this.connection.isClosed()) this.connection.publish(subject, bytes);
+  }
+
+  private listen(subject: string, schema: z.ZodType, handler: (message: unknown) => void): void {
+    this.subscribe(subject, (message) => {
+      let decoded: unknown;
+      try {
+        decoded = decodeMessage(schema, message.data, message.subject);
+      } catch (error) {
+        if (!(error instanceof OperationalError)) throw error;
+        this.options.onInvalid?.(error);
+        return;
+      }
+      handler(decoded);
+    });
+  }
+
+  private subscribe(subject: string, handler: (message: Msg) => void): void {
+    this.connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error)
+          this.options.onInvalid?.(
+            new OperationalError('bus', `subscription to ${subject}: ${error.message}`),
+          );
+        else handler(message);
+      },
+    });
+  }
+}

@@ -1,0 +1,18 @@
+import type { AllTopic, DownTopic, OutTopic, UpTopic } from './messages.js';
+
+/**
+ * Every subject, by who publishes it. The role comes early in the name, so that a NATS account can be limited to its
+ * own: workers publish `gan.<cluster>.up.>` only.
+ *
+ *   gan.<cluster>.up.<topic>.<worker>     worker      -> coordinator
+ *   gan.<cluster>.down.<worker>.<topic>   coordinator -> one worker
+ *   gan.<cluster>.all.<topic>             coordinator -> every worker
+ *   gan.<cluster>.out.<topic>             coordinator -> whoever watches
+ */
+export const subjects = {
+  up: (cluster: string, topic: UpTopic, workerId: string) => `gan.${cluster}.up.${topic}.${workerId}`,
+  down: (cluster: string, workerId: string, topic: DownTopic | 'assignment') =>
+    `gan.${cluster}.down.${workerId}.${topic}`,
+  all: (cluster: string, topic: AllTopic) => `gan.${cluster}.all.${topic}`,
+  out: (cluster: string, topic: OutTopic) => `gan.${cluster}.out.${topic}`,
+} as const;

@@ -1,0 +1,187 @@
+import { invariant, modelLayout, updateLayout } from '../../../proto/index.js';
+import type { ModelLayout, NetworkName, TensorSlice } from '../../../proto/index.js';
+import type { Engine, EngineName, EngineOptions } from '../engine.js';
+import { buildEvaluationGraph } from './evaluation-graph.js';
+import { openSession } from './runtime.js';
+import type { InferenceSession, OnnxProvider, OnnxRuntime } from './runtime.js';
+import type { OnnxGraph } from './schema.js';
+import { outputShape, tensorsOver } from './tensors.js';
+import type { Tensors } from './tensors.js';
+import { buildTrainingGraphs, resultName } from './training-graphs.js';
+import { canRunUncopied, runUncopied, withRefusedOutput } from './uncopied-run.js';
+
+/** Rows that `generate` computes at once: what it needs of memory does not grow with what it is asked for. */
+const GENERATED_ROWS = 256;
+
+/** One of the two graphs of a step, ready to run. */
+interface Half {
+  readonly graph: OnnxGraph;
+  readonly session: InferenceSession;
+  run(feeds: Tensors, fetches: Tensors): Promise<void>;
+  readonly slices: readonly TensorSlice[];
+  readonly floatLength: number;
+  /** Tensors over a result vector that has been filled before, so that a caller's few vectors cost nothing anew. */
+  readonly results: WeakMap<Float32Array, Tensors>;
+}
+
+/** What one slot holds between the halves, and the tensors over it. */
+interface Slot {
+  readonly noise: Float32Array;
+  readonly kept: Tensors;
+  readonly discriminatorFeeds: Tensors;
+  readonly generatorFeeds: Tensors;
+  /** A generator half needs a discriminator half before it. */
+  filled: boolean;
+}
+
+/**
+ * Gradients by ONNX Runtime, through graphs that hold the whole of a half, backward pass included. All tensors lie over
+ * memory that is made once: parameters and results over the caller's vectors, the rest here. ONNX Runtime fills the
+ * result tensors it is given.
+ */
+export class OnnxEngine implements Engine {
+  /** Throws OperationalError('engine-unavailable') where `provider` does not run here. */
+  static async create(
+    name: EngineName,
+    provider: OnnxProvider,
+    runtime: OnnxRuntime,
+    options: EngineOptions,
+  ): Promise<OnnxEngine> {
+    const layout = modelLayout(options.model);
+    const graphs = buildTrainingGraphs(options.model, options.shardBatch);
+    const uncopied = provider === 'cpu' && (await canRunUncopied(runtime));
+    const open = async (network: NetworkName, graph: OnnxGraph): Promise<Half> => {
+      const { tensors: slices, floatLength } = updateLayout(layout, network);
+      const session = await openSession(runtime, provider, uncopied ? withRefusedOutput(graph) : graph);
+      const run: Half['run'] = async (feeds, fetches) => {
+        if (uncopied) await runUncopied(session, feeds, fetches);
+        else await session.run(feeds, fetches);
+      };
+      return { graph, session, run, slices, floatLength, results: new WeakMap() };
+    };
+    const discriminator = await open('discriminator', graphs.discriminatorHalf);
+    const generator = await open('generator', graphs.generatorHalf);
+    return new OnnxEngine(name, provider, runtime, options, layout, discriminator, generator, graphs.kept);
+  }
+
+  readonly version: string;
+  private readonly parameterTensors: Tensors;
+  private readonly pixels: Uint8Array;
+  private readonly slots: readonly Slot[];
+  /** Opened when first used: most workers never generate. */
+  private evaluation: InferenceSession | undefined;
+
+  private constructor(
+    readonly name: EngineName,
+    private readonly provider: OnnxProvider,
+    private readonly runtime: OnnxRuntime,
+    private readonly options: EngineOptions,
+    private readonly layout: ModelLayout,
+    private readonly discriminator: Half,
+    private readonly generator: Half,
+    kept: readonly string[],
+  ) {
+    const { model, shardBatch, parameters, slots } = options;
+    invariant(parameters.length === layout.parameterCount, 'the parameters fill their layout');
+    this.version = `onnxruntime-node ${runtime.env.versions.node ?? 'of unknown version'}`;
+    this.parameterTensors = Object.assign(
+      {},
+      ...[layout.generator, layout.discriminator].map(({ tensors, offset, size }) =>
+        tensorsOver(runtime, parameters.subarray(offset, offset + size), tensors),
+      ),
+    ) as Tensors;
+    const imageSize = model.discriminator.inputSize;
+    this.pixels = new Uint8Array(shardBatch * imageSize);
+    const pixels = new runtime.Tensor('uint8', this.pixels, [shardBatch, imageSize]);
+    this.slots = Array.from({ length: slots }, () => this.makeSlot(pixels, kept));
+  }
+
+  private makeSlot(pixels: Tensors[string], keptNames: readonly string[]): Slot {
+    const { runtime, options, discriminator } = this;
+    const noiseShape = [options.shardBatch, options.model.generator.inputSize];
+    const make = (shape: readonly number[]) =>
+      new runtime.Tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+    const noise = make(noiseShape);
+    const kept: Tensors = Object.fromEntries(
+      keptNames.map((name) => [name, make(outputShape(discriminator.graph, name))]),
+    );
+    return {
+      noise: noise.data,
+      kept,
+      discriminatorFeeds: { ...this.parameterTensors, pixels, noise },
+      generatorFeeds: { ...this.parameterTensors, ...kept, noise },
+      filled: false,
+    };
+  }
+
+  async discriminatorHalf(
+    slotIndex: number,
+    pixels: Uint8Array,
+    noise: Float32Array,
+    out: Float32Array,
+  ): Promise<void> {
+    const slot = this.slot(slotIndex);
+    invariant(pixels.length === this.pixels.length, 'the pixels fill one shard');
+    invariant(noise.length === slot.noise.length, 'the noise fills one shard');
+    this.pixels.set(pixels);
+    slot.noise.set(noise);
+    slot.filled = true;
+    const fetches = { ...this.results(this.discriminator, out), ...slot.kept };
+    await this.discriminator.run(slot.discriminatorFeeds, fetches);
+  }
+
+  async generatorHalf(slotIndex: number, out: Float32Array): Promise<void> {
+    const slot = this.slot(slotIndex);
+    invariant(slot.filled, 'the discriminator half fills the slot first');
+    await this.generator.run(slot.generatorFeeds, this.results(this.generator, out));
+  }
+
+  async generate(noise: Float32Array, statistics: Float32Array): Promise<Float32Array> {
+    const { runtime, layout, options } = this;
+    const noiseSize = options.model.generator.inputSize;
+    const imageSize = options.model.discriminator.inputSize;
+    const rows = noise.length / noiseSize;
+    invariant(Number.isInteger(rows), 'the noise is whole rows');
+    invariant(statistics.length === layout.statisticCount, 'the statistics fill their layout');
+    this.evaluation ??= await openSession(runtime, this.provider, buildEvaluationGraph(options.model));
+    const constants = { ...this.parameterTensors, ...tensorsOver(runtime, statistics, layout.statistics) };
+    const images = new Float32Array(rows * imageSize);
+    for (let first = 0; first < rows; first += GENERATED_ROWS) {
+      const count = Math.min(GENERATED_ROWS, rows - first);
+      const part = (vector: Float32Array, size: number) =>
+        new runtime.Tensor('float32', vector.subarray(first * size, (first + count) * size), [count, size]);
+      await this.evaluation.run(
+        { ...constants, noise: part(noise, noiseSize) },
+        { images: part(images, imageSize) },
+      );
+    }
+    return images;
+  }
+
+  async close(): Promise<void> {
+    await this.discriminator.session.release();
+    await this.generator.session.release();
+    await this.evaluation?.release();
+  }
+
+  private slot(index: number): Slot {
+    const slot = this.slots[index];
+    invariant(slot !== undefined, `slot ${index} is one of ${this.slots.length}`);
+    const attached = this.options.parameters.length === this.layout.parameterCount;
+    invariant(attached, 'the memory of the parameters has not been grown');
+    return slot;
+  }
+
+  private results(half: Half, out: Float32Array): Tensors {
+    const known = half.results.get(out);
+    if (known !== undefined) return known;
+    invariant(out.length === half.floatLength, `the results of the ${half.graph.name} fill their vector`);
+    const slices = half.slices.map((slice) => {
+      const name = resultName(slice.name);
+      return { ...slice, name, shape: outputShape(half.graph, name) };
+    });
+    const tensors = tensorsOver(this.runtime, out, slices);
+    half.results.set(out, tensors);
+    return tensors;
+  }
+}

@@ -1,0 +1,2 @@
+export { ENGINE_NAMES, chooseEngine, probeEngines, type EngineName } from './engine/index.js';
+export { runWorker, type WorkerOptions } from './main.js';

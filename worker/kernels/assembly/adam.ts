@@ -1,0 +1,75 @@
+import { meanLanes } from './sums';
+
+/** Smallest normal float32, 2^-126. */
+const TINY: f32 = f32.MIN_NORMAL_VALUE;
+
+/** 0 in place of denormals; NaN stays. */
+function flushed(x: v128): v128 {
+  return v128.andnot(x, f32x4.lt(f32x4.abs(x), f32x4.splat(TINY)));
+}
+
+function firstMoment(m: v128, g: v128, beta1: v128, rest1: v128): v128 {
+  return flushed(f32x4.add(f32x4.mul(beta1, m), f32x4.mul(rest1, g)));
+}
+
+function secondMoment(v: v128, g: v128, beta2: v128, rest2: v128): v128 {
+  return flushed(f32x4.add(f32x4.mul(beta2, v), f32x4.mul(f32x4.mul(rest2, g), g)));
+}
+
+function moved(p: v128, m: v128, v: v128, stepSize: v128, correction: v128, epsilon: v128): v128 {
+  const divisor = f32x4.add(f32x4.mul(f32x4.sqrt(v), correction), epsilon);
+  return f32x4.sub(p, f32x4.div(f32x4.mul(stepSize, m), divisor));
+}
+
+export function adam(
+  parameters: usize,
+  m: usize,
+  v: usize,
+  ints: usize,
+  n: u32,
+  share: f32,
+  scale: f32,
+  beta1: f32,
+  beta2: f32,
+  epsilon: f32,
+  stepSize: f32,
+  correction: f32,
+): void {
+  const shares = f32x4.splat(share);
+  const scales = f32x4.splat(scale);
+  const betas1 = f32x4.splat(beta1);
+  const betas2 = f32x4.splat(beta2);
+  const rests1 = f32x4.splat(1 - beta1);
+  const rests2 = f32x4.splat(1 - beta2);
+  const epsilons = f32x4.splat(epsilon);
+  const stepSizes = f32x4.splat(stepSize);
+  const corrections = f32x4.splat(correction);
+  const end4 = ints + ((<usize>n & ~3) << 2);
+  const end = ints + (<usize>n << 2);
+  while (ints < end4) {
+    const g = meanLanes(v128.load(ints), shares, scales);
+    const newM = firstMoment(v128.load(m), g, betas1, rests1);
+    const newV = secondMoment(v128.load(v), g, betas2, rests2);
+    v128.store(m, newM);
+    v128.store(v, newV);
+    const p = moved(v128.load(parameters), newM, newV, stepSizes, corrections, epsilons);
+    v128.store(parameters, p);
+    ints += 16;
+    m += 16;
+    v += 16;
+    parameters += 16;
+  }
+  while (ints < end) {
+    const g = meanLanes(v128.load32_zero(ints), shares, scales);
+    const newM = firstMoment(v128.load32_zero(m), g, betas1, rests1);
+    const newV = secondMoment(v128.load32_zero(v), g, betas2, rests2);
+    v128.store32_lane(m, newM, 0);
+    v128.store32_lane(v, newV, 0);
+    const p = moved(v128.load32_zero(parameters), newM, newV, stepSizes, corrections, epsilons);
+    v128.store32_lane(parameters, p, 0);
+    ints += 4;
+    m += 4;
+    v += 4;
+    parameters += 4;
+  }
+}

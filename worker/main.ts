@@ -1,0 +1,60 @@
+import { hostname } from 'node:os';
+import { messageOf, OperationalError } from '../proto/index.js';
+import { Bus } from '../proto/runtime/bus.js';
+import type { Log } from '../proto/runtime/log.js';
+import { Agent, type WorkerEnd } from './agent.js';
+import { chooseEngine, probeEngines } from './engine/index.js';
+import { ReplicaHost } from './replica/index.js';
+
+export interface WorkerOptions {
+  readonly workerId: string | undefined;
+  readonly cluster: string;
+  readonly natsUrl: string;
+  readonly natsCredentialsFile: string | undefined;
+  readonly advertiseHost: string;
+  readonly ringPort: number;
+  /** `auto`, or the one engine that this worker may use. */
+  readonly engine: string;
+}
+
+/** Runs a worker until its run is over or `stop` asks it to leave. */
+export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSignal): Promise<WorkerEnd> {
+  let bus: Bus | null = null;
+  let replica: ReplicaHost | null = null;
+  try {
+    const workerId =
+      options.workerId ??
+      `${hostname()
+        .replace(/[^A-Za-z0-9_-]/g, '-')
+        .slice(0, 48)}-${process.pid}`;
+    const probes = await probeEngines(process.env);
+    const choice = chooseEngine(probes, options.engine);
+    // Listens beyond loopback only when others are to reach it there.
+    const loopback = options.advertiseHost === '127.0.0.1' || options.advertiseHost === 'localhost';
+    [bus, replica] = await Promise.all([
+      Bus.connect({
+        url: options.natsUrl,
+        credentialsFile: options.natsCredentialsFile,
+        cluster: options.cluster,
+        name: `gan-cluster worker ${workerId}`,
+        onInvalid: (error) => log.warn({ err: error }, 'message refused'),
+      }),
+      ReplicaHost.start(workerId, loopback ? '127.0.0.1' : '0.0.0.0', options.ringPort),
+    ]);
+    const { advertiseHost } = options;
+    const agent = new Agent(bus, replica, { workerId, advertiseHost, probes, engine: choice.name }, log);
+    const onStop = (): void => agent.leave('asked to stop');
+    stop.addEventListener('abort', onStop);
+    if (stop.aborted) onStop();
+    return await agent.ended;
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    return {
+      exitStatus: error.code === 'usage' || error.code === 'engine-unavailable' ? 2 : 1,
+      message: messageOf(error),
+    };
+  } finally {
+    await bus?.close();
+    await replica?.close();
+  }
+}

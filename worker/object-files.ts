@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import type { NatsConnection, ObjectStore } from 'nats';
+import { OperationalError, type FileRecord } from '../proto/index.js';
+import { objectStoreName } from '../proto/runtime/stores.js';
+import type { NamedFile } from './replica/index.js';
+
+const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The worker's side of a run's object store: puts states and exported files there, fetches a state to go on from. */
+export class ObjectFiles {
+  private store: Promise<ObjectStore> | null = null;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly runId: string,
+  ) {}
+
+  private open(): Promise<ObjectStore> {
+    this.store ??= this.connection.jetstream().views.os(objectStoreName(this.runId));
+    return this.store;
+  }
+
+  async put(file: NamedFile): Promise<FileRecord> {
+    const store = await this.open();
+    await store.putBlob({ name: file.name }, file.bytes);
+    return { name: file.name, bytes: file.bytes.byteLength, sha256: sha256Of(file.bytes) };
+  }
+
+  async fetch(name: string, sha256: string): Promise<Uint8Array> {
+    const bytes = await (await this.open()).getBlob(name);
+    if (bytes === null)
+      throw new OperationalError('checkpoint', `object ${name} was expected in the object store, found none`);
+    const found = sha256Of(bytes);
+    if (found !== sha256) {
+      throw new OperationalError(
+        'checkpoint',
+        `object ${name} was expected to have SHA-256 ${sha256.slice(0, 12)}..., found ${found.slice(0, 12)}...`,
+      );
+    }
+    return bytes;
+  }
+}

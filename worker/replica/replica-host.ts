@@ -1,0 +1,74 @@
+import { Worker } from 'node:worker_threads';
+import { OperationalError } from '../../proto/index.js';
+import { compiledUrl } from '../../proto/runtime/compiled-url.js';
+import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
+
+export interface ReplicaThreadData {
+  readonly workerId: string;
+  readonly progress: SharedArrayBuffer;
+  readonly ringHost: string;
+  readonly ringPort: number;
+}
+
+/** The control thread's handle on the replica thread. */
+export class ReplicaHost {
+  private handler: (message: FromReplica) => void = () => undefined;
+
+  private constructor(
+    private readonly thread: Worker,
+    private readonly shared: Int32Array,
+    readonly ringPort: number,
+  ) {
+    thread.on('message', (message: FromReplica) => this.handler(message));
+    thread.on('error', (error) =>
+      this.handler({ kind: 'fatal', code: 'run-failed', message: error.stack ?? error.message }),
+    );
+    thread.on('exit', (code) => {
+      this.handler({
+        kind: 'fatal',
+        code: 'run-failed',
+        message: `the replica thread ended with code ${code}`,
+      });
+    });
+  }
+
+  /** Starts the thread and waits until its ring port is open. */
+  static async start(workerId: string, ringHost: string, ringPort: number): Promise<ReplicaHost> {
+    const progress = new SharedArrayBuffer(4 * PROGRESS.length);
+    const workerData: ReplicaThreadData = { workerId, progress, ringHost, ringPort };
+    const thread = new Worker(compiledUrl(import.meta.url, './replica-thread.js'), { workerData });
+    const port = await new Promise<number>((resolve, reject) => {
+      thread.once('error', reject);
+      thread.once('message', (message: FromReplica) => {
+        if (message.kind === 'listening') resolve(message.port);
+        else if (message.kind === 'fatal') {
+          reject(new OperationalError(message.code === 'usage' ? 'usage' : 'run-failed', message.message));
+        }
+      });
+    });
+    thread.removeAllListeners();
+    return new ReplicaHost(thread, new Int32Array(progress), port);
+  }
+
+  onMessage(handler: (message: FromReplica) => void): void {
+    this.handler = handler;
+  }
+
+  post(message: ToReplica): void {
+    this.thread.postMessage(message);
+  }
+
+  /** How far the replica is, read without asking it. */
+  progress(): { ringEpoch: number; nextUpdate: number; phase: PhaseName } {
+    return {
+      ringEpoch: Atomics.load(this.shared, PROGRESS.ringEpoch),
+      nextUpdate: Atomics.load(this.shared, PROGRESS.nextUpdate),
+      phase: PHASES[Atomics.load(this.shared, PROGRESS.phase)] ?? 'idle',
+    };
+  }
+
+  async close(): Promise<void> {
+    this.handler = () => undefined;
+    await this.thread.terminate();
+  }
+}

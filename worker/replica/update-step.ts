@@ -1,0 +1,190 @@
+import {
+  invariant,
+  networkOf,
+  stepOf,
+  type NetworkName,
+  type RunSpec,
+  type UpdateLayout,
+  type UpdateRow,
+} from '../../proto/index.js';
+import { fillNormal } from '../../proto/random.js';
+import type { Engine } from '../engine/index.js';
+import { judge, nextRanges, sumShard, tensorMeans, type TensorRange } from '../exact/index.js';
+import { adamStep, type Kernels } from '../kernels/index.js';
+import type { Ring } from '../ring/index.js';
+import { foldBatchStatistics } from './batch-statistics.js';
+import type { ReplicaState } from './replica-state.js';
+import type { Reporter } from './reporter.js';
+import type { Contribution, UpdateBuffers } from './update-buffers.js';
+
+/** A shard that this replica computes in the step at hand. */
+export interface OwnShard {
+  readonly shard: number;
+  readonly pixels: Uint8Array;
+}
+
+export interface UpdateParts {
+  readonly spec: RunSpec;
+  readonly engine: Engine;
+  readonly kernels: Kernels;
+  readonly state: ReplicaState;
+  readonly buffers: UpdateBuffers;
+  readonly reporter: Reporter;
+  readonly nowMs: () => number;
+  readonly onPhase: (phase: 'compute' | 'reduce' | 'update') => void;
+}
+
+/**
+ * One update from gradients to commit: computes the own shards, turns them into integers, reduces, and applies what
+ * came out. Every decision follows from the reduced integers alone, so all replicas decide alike without a message.
+ */
+export class UpdateStep {
+  private readonly noise: Float32Array;
+  /** Whose contribution lies in each buffer now. */
+  private readonly residents: (number | null)[];
+  /** Whose activations each of the engine's slots keeps, as `step/shard`. */
+  private readonly activations = new Map<number, string>();
+
+  constructor(private readonly parts: UpdateParts) {
+    const { spec, buffers } = parts;
+    this.noise = new Float32Array(spec.shardBatch * spec.model.generator.inputSize);
+    this.residents = new Array<number | null>(buffers.kept).fill(null);
+  }
+
+  /**
+   * Changes the state from just before `update` to just after it, or not at all.
+   * @param own the shards of this step that this replica computes
+   * @param signal aborted when the ring epoch is over: asked after everything that takes time, then nothing changes
+   */
+  async run(
+    update: number,
+    own: readonly OwnShard[],
+    ring: Pick<Ring, 'allReduce'>,
+    signal: AbortSignal,
+  ): Promise<UpdateRow> {
+    const { state, buffers, reporter, nowMs, onPhase } = this.parts;
+    const network = networkOf(update);
+    const layout = buffers.layouts[network];
+    const vector = buffers.vector(network);
+    let ranges = state.ranges(network);
+    this.residents.fill(null);
+    for (let attempt = 0; ; attempt++) {
+      const startMs = nowMs();
+      onPhase('compute');
+      await this.sumOwn(update, own, layout, ranges, signal);
+      const reduceMs = nowMs();
+      reporter.addTime('computeMs', reduceMs - startMs);
+      onPhase('reduce');
+      await ring.allReduce(vector, { update, attempt, signal });
+      signal.throwIfAborted();
+      const updateMs = nowMs();
+      reporter.addTime('reduceMs', updateMs - reduceMs);
+      const verdict = judge(layout, vector, ranges, attempt);
+      if (verdict.kind === 'redo') {
+        reporter.totals.redos += 1;
+        ranges = verdict.ranges;
+        continue;
+      }
+      onPhase('update');
+      const skipped = verdict.kind === 'skip';
+      const scalars = skipped ? layout.scalarNames.map(() => null) : this.apply(network, ranges);
+      this.advance(update, skipped);
+      reporter.addTime('updateMs', nowMs() - updateMs);
+      reporter.totals.shardsComputed += network === 'generator' ? own.length : 0;
+      return { update, scalars, skipped, skippedSteps: state.get('skippedSteps'), redos: attempt };
+    }
+  }
+
+  private async sumOwn(
+    update: number,
+    own: readonly OwnShard[],
+    layout: UpdateLayout,
+    ranges: readonly TensorRange[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { buffers, kernels, spec } = this.parts;
+    buffers.vector(layout.network).fill(0);
+    for (const [slot, shard] of own.entries()) {
+      const { address } = await this.contribution(update, slot, shard);
+      signal.throwIfAborted();
+      sumShard(kernels, { layout, ranges, floats: address, ints: buffers.intsAddress, shards: spec.shards });
+    }
+  }
+
+  /** The shard's contribution, computed unless it still lies in its buffer. */
+  private async contribution(update: number, slot: number, own: OwnShard): Promise<Contribution> {
+    const { engine, buffers } = this.parts;
+    const network = networkOf(update);
+    const contribution = buffers.contribution(slot, network);
+    const place = slot % buffers.kept;
+    if (this.residents[place] === slot) return contribution;
+    const activations = `${stepOf(update)}/${own.shard}`;
+    if (network === 'discriminator' || this.activations.get(slot) !== activations) {
+      // Whoever takes over a shard for the second half alone computes the first half too and drops its gradients.
+      const { spec } = this.parts;
+      fillNormal(this.noise, { seed: spec.seed, stream: 'noise', step: stepOf(update), shard: own.shard });
+      const out = buffers.contribution(slot, 'discriminator').floats;
+      await engine.discriminatorHalf(slot, own.pixels, this.noise, out);
+      this.activations.set(slot, activations);
+    }
+    if (network === 'generator') await engine.generatorHalf(slot, contribution.floats);
+    this.residents[place] = slot;
+    return contribution;
+  }
+
+  /** Applies the reduced vector; returns the scalars' means. */
+  private apply(network: NetworkName, ranges: readonly TensorRange[]): number[] {
+    const { state, buffers, kernels, spec } = this.parts;
+    const layout = buffers.layouts[network];
+    const vector = buffers.vector(network);
+    const { model } = state.layout;
+    const counter = network === 'generator' ? 'generatorAdamSteps' : 'discriminatorAdamSteps';
+    const t = state.get(counter) + 1;
+    const step = adamStep(t, spec.recipe);
+    const parameters = model[network];
+    for (const [index, tensor] of layout.tensors.slice(0, layout.gradientTensorCount).entries()) {
+      const range = ranges[index];
+      invariant(range !== undefined, 'every tensor has a range');
+      const place = 4 * (parameters.offset + tensor.offset);
+      kernels.adam({
+        parameters: state.address + state.layout.parameters + place,
+        m: state.address + state.layout.m + place,
+        v: state.address + state.layout.v + place,
+        ints: buffers.intsAddress + 4 * tensor.offset,
+        n: tensor.size,
+        exponent: range.exponent,
+        shards: spec.shards,
+        step,
+      });
+    }
+    state.set(counter, t);
+    if (network === 'discriminator') {
+      const batch = tensorMeans(
+        layout,
+        vector,
+        ranges,
+        spec.shards,
+        layout.statisticsOffset,
+        layout.statisticsLength,
+      );
+      foldBatchStatistics(model, state.statistics, batch, spec.shardBatch);
+    }
+    const next = nextRanges(kernels, { layout, ranges, ints: buffers.intsAddress, shards: spec.shards });
+    state.setRanges(network, next);
+    return [
+      ...tensorMeans(layout, vector, ranges, spec.shards, layout.scalarOffset, layout.scalarNames.length),
+    ];
+  }
+
+  /** Moves the state on to the next update and keeps count of steps with a skipped one. */
+  private advance(update: number, skipped: boolean): void {
+    const { state } = this.parts;
+    if (networkOf(update) === 'discriminator') state.set('stepSkipped', 0);
+    if (skipped && state.get('stepSkipped') === 0) {
+      state.set('stepSkipped', 1);
+      state.set('skippedSteps', state.get('skippedSteps') + 1);
+    }
+    if (networkOf(update) === 'generator' && state.get('stepSkipped') === 0) state.set('skippedSteps', 0);
+    state.set('nextUpdate', update + 1);
+  }
+}

@@ -1,0 +1,157 @@
+import type { IncomingMessage } from 'node:http';
+import { isIPv6 } from 'node:net';
+import { type RawData, WebSocket } from 'ws';
+import {
+  invariant,
+  messageOf,
+  OperationalError,
+  PROTOCOL_VERSION,
+  type ErrorCode,
+} from '../../proto/index.js';
+import type { Clock } from './clock.js';
+import { encodeHandshake, NONCE_BYTES, parseHandshake, pathOf, proofOf, provesSecret } from './handshake.js';
+import type { Hello, Purpose, Transcript } from './handshake.js';
+import { refusalOf, type Refusals } from './refusals.js';
+import { CLOSE_TIMEOUT_MS, SEGMENT_MESSAGE_BYTES, type PeerSocket } from './websocket-link.js';
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The peer in an error's words, for example "worker w1 (rank 0)". */
+  readonly peerName: string;
+  readonly purpose: Purpose;
+  readonly runId: string;
+  readonly ringEpoch: number;
+  /** Of the ring epoch: 64 hex digits. */
+  readonly secret: string;
+  readonly fromRank: number;
+  readonly toRank: number;
+  /** For connection and handshake together. */
+  readonly deadlineMs: number;
+  readonly clock: Clock;
+  readonly randomBytes: (count: number) => Buffer;
+  readonly signal: AbortSignal;
+  /** Counts peers that this side has to turn away. */
+  readonly refusals: Refusals;
+}
+
+/** Enough for a segment that arrives in the smallest pieces that a network makes. */
+const MAX_PIECES = 4_096;
+
+/**
+ * Connects to another worker's RingServer and shakes hands.
+ *
+ * @param adopt takes the socket over in the moment in which the peer has proved itself: data may follow at once
+ * Rejects with OperationalError: 'ring-peer-lost' when the peer cannot be reached or goes away, 'ring-refused' when it
+ * refuses or cannot prove itself, 'protocol' when it speaks otherwise, 'ring-deadline', 'aborted'.
+ */
+export function dialPeer<T>(options: DialOptions, adopt: (peer: PeerSocket) => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    new Dial(options, (peer) => resolve(adopt(peer)), reject).start();
+  });
+}
+
+class Dial {
+  private readonly hello: Hello;
+  private socket: WebSocket | undefined;
+  private transport: PeerSocket['transport'] | undefined;
+  private transcript: Transcript | undefined;
+  private settled = false;
+  private cancelDeadline: (() => void) | undefined;
+
+  constructor(
+    private readonly options: DialOptions,
+    private readonly onPeer: (peer: PeerSocket) => void,
+    private readonly onError: (error: OperationalError) => void,
+  ) {
+    const { runId, ringEpoch, fromRank, toRank } = options;
+    const nonce = options.randomBytes(NONCE_BYTES).toString('hex');
+    this.hello = { kind: 'hello', protocol: PROTOCOL_VERSION, runId, ringEpoch, fromRank, toRank, nonce };
+  }
+
+  start(): void {
+    const { host, port, purpose, deadlineMs, clock, signal } = this.options;
+    if (signal.aborted) return this.fail('aborted', 'dialling aborted');
+    const url = `ws://${isIPv6(host) ? `[${host}]` : host}:${port}${pathOf(purpose)}`;
+    let socket: WebSocket;
+    try {
+      const socketOptions = {
+        perMessageDeflate: false,
+        maxPayload: SEGMENT_MESSAGE_BYTES,
+        maxFragments: MAX_PIECES,
+        maxBufferedChunks: MAX_PIECES,
+        closeTimeout: CLOSE_TIMEOUT_MS,
+      };
+      socket = new WebSocket(url, socketOptions);
+    } catch (error) {
+      return this.fail('ring-peer-lost', `has no address that can be dialled: ${messageOf(error)}`);
+    }
+    this.socket = socket;
+    socket.binaryType = 'fragments';
+    socket.on('upgrade', (response: IncomingMessage) => (this.transport = response.socket));
+    socket.on('open', () => socket.send(encodeHandshake(this.hello)));
+    socket.on('message', this.onMessage);
+    socket.on('error', this.onSocketError);
+    socket.on('close', this.onClose);
+    this.cancelDeadline = clock.after(deadlineMs, () =>
+      this.fail('ring-deadline', `did not finish its handshake within ${deadlineMs} ms`),
+    );
+    signal.addEventListener('abort', this.onAbort);
+  }
+
+  private readonly onMessage = (data: RawData, isBinary: boolean): void => {
+    const message = !isBinary && Buffer.isBuffer(data) ? data : undefined;
+    const { socket, transport, options, transcript } = this;
+    invariant(socket && transport, 'messages come over an open socket');
+    if (message && !transcript) {
+      const challenge = parseHandshake('challenge', message);
+      if (challenge) {
+        this.transcript = { purpose: options.purpose, hello: this.hello, acceptorNonce: challenge.nonce };
+        const proof = proofOf(options.secret, 'dialler', this.transcript);
+        return socket.send(encodeHandshake({ kind: 'proof', proof }));
+      }
+    } else if (message && transcript) {
+      const welcome = parseHandshake('welcome', message);
+      if (welcome && !provesSecret(welcome.proof, options.secret, 'acceptor', transcript)) {
+        options.refusals.count('bad-secret', `${options.host}:${options.port}`);
+        return this.fail('ring-refused', 'does not know the secret of the ring epoch');
+      }
+      if (welcome) {
+        this.settle();
+        return this.onPeer({ socket, transport });
+      }
+    }
+    options.refusals.count('malformed', `${options.host}:${options.port}`);
+    this.fail('protocol', 'sent what is no part of the handshake');
+  };
+
+  private readonly onSocketError = (error: Error): void => {
+    this.fail('ring-peer-lost', `cannot be reached: ${error.message}`);
+  };
+
+  private readonly onClose = (code: number, message: Buffer): void => {
+    const reason = refusalOf(code, message.toString('utf8'));
+    if (reason) this.fail('ring-refused', `refused the connection: ${reason}`);
+    else this.fail('ring-peer-lost', `closed the connection during the handshake (${code})`);
+  };
+
+  private readonly onAbort = (): void => this.fail('aborted', 'dialling aborted');
+
+  private fail(code: ErrorCode, what: string): void {
+    if (this.settled) return;
+    const { socket } = this;
+    this.settle();
+    // Terminating a socket that is still connecting emits an error.
+    socket?.on('error', () => undefined);
+    socket?.terminate();
+    const { peerName, host, port } = this.options;
+    this.onError(new OperationalError(code, `${peerName} at ${host}:${port}: ${what}`));
+  }
+
+  private settle(): void {
+    this.settled = true;
+    this.cancelDeadline?.();
+    this.options.signal.removeEventListener('abort', this.onAbort);
+    this.socket?.off('message', this.onMessage).off('error', this.onSocketError).off('close', this.onClose);
+  }
+}

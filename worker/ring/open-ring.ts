@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import { invariant, OperationalError, type ErrorCode, type RingMember } from '../../proto/index.js';
+import type { Admission } from './admission.js';
+import { plainAdder, type Adder } from './adder.js';
+import { systemClock, type Clock } from './clock.js';
+import { dialPeer } from './dial.js';
+import type { IncomingLink, OutgoingLink } from './link.js';
+import { LinkedRing } from './linked-ring.js';
+import { SoloRing, type Ring, type RingError } from './ring.js';
+import type { RingServer } from './ring-server.js';
+import { WebSocketIncomingLink, WebSocketOutgoingLink } from './websocket-link.js';
+
+export interface OpenRingOptions {
+  readonly server: RingServer;
+  readonly runId: string;
+  readonly ringEpoch: number;
+  /** Of the ring epoch: 64 hex digits. */
+  readonly secret: string;
+  readonly rank: number;
+  /** In ring order; `rank` is this worker's place in it. */
+  readonly members: readonly RingMember[];
+  /** For both links together to be open. */
+  readonly openMs: number;
+  /** See LinkedRingOptions; a reduction may override it. */
+  readonly silenceMs: number;
+  readonly adder?: Adder;
+  readonly clock?: Clock;
+  readonly signal?: AbortSignal;
+  /** Called once when the ring fails by no doing of the caller, also between reductions. */
+  readonly onFailure?: (error: RingError) => void;
+}
+
+/**
+ * Takes this worker's place in the ring of a ring epoch: lets its successor in, dials its predecessor.
+ *
+ * Rejects with OperationalError 'ring-peer-lost', 'ring-refused', 'ring-deadline', 'protocol' or 'aborted'; nothing stays open
+ * then. A ring epoch is opened once: after a failure, or the ring's end, the next one has a higher number.
+ */
+export async function openRing(options: OpenRingOptions): Promise<Ring> {
+  const { server, runId, ringEpoch, secret, rank, members, openMs, silenceMs } = options;
+  const world = members.length;
+  invariant(rank >= 0 && rank < world, `rank ${rank} is one of a world of ${world}`);
+  if (options.signal?.aborted) throw new OperationalError('aborted', 'opening the ring was aborted');
+  if (world === 1) return new SoloRing();
+
+  const clock = options.clock ?? systemClock;
+  const { refusals } = server;
+  const predecessor = (rank + world - 1) % world;
+  const successor = (rank + 1) % world;
+  const names = {
+    predecessor: `predecessor ${nameOf(predecessor, members)}`,
+    successor: `successor ${nameOf(successor, members)}`,
+  };
+
+  // Whatever fails first, also a link that ends while the other is being opened, gives up the whole.
+  let failure: unknown;
+  const giveUp = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, giveUp.signal]) : giveUp.signal;
+  const fail = (error: unknown): undefined => {
+    failure ??= error;
+    giveUp.abort();
+  };
+  const watched = async <L extends OutgoingLink | IncomingLink>(name: string, link: Promise<L>) => {
+    try {
+      const opened = await link;
+      opened.listen({
+        onEnd: ({ detail }) => fail(new OperationalError('ring-peer-lost', `${name}: ${detail}`)),
+      });
+      return opened;
+    } catch (error) {
+      return fail(error);
+    }
+  };
+
+  const slot = { purpose: 'ring', runId, ringEpoch, secret } as const;
+  const { host, port } = memberAt(predecessor, members);
+  const [outgoing, incoming] = await Promise.all([
+    watched(
+      names.successor,
+      acceptSuccessor(
+        server,
+        { ...slot, toRank: rank, fromRanks: [successor] },
+        { name: names.successor, openMs, clock, signal },
+      ),
+    ),
+    watched(
+      names.predecessor,
+      dialPeer(
+        {
+          ...{ ...slot, fromRank: rank, toRank: predecessor, host, port, peerName: names.predecessor },
+          ...{ deadlineMs: openMs, clock, signal, randomBytes, refusals },
+        },
+        (peer) => new WebSocketIncomingLink(peer),
+      ),
+    ),
+  ]);
+  if (failure !== undefined || !outgoing || !incoming) {
+    outgoing?.destroy();
+    incoming?.destroy();
+    throw failure;
+  }
+  return new LinkedRing({
+    ...{ rank, world, outgoing, incoming, names, clock, silenceMs },
+    adder: options.adder ?? plainAdder(),
+    onFailure: options.onFailure,
+    onMisbehaviour: (reason, name) => refusals.count(reason, name),
+  });
+}
+
+interface AcceptOptions {
+  readonly name: string;
+  readonly openMs: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Waits for the successor's call. Nobody is let in any more once this has failed. */
+function acceptSuccessor(
+  server: RingServer,
+  admission: Admission,
+  { name, openMs, clock, signal }: AcceptOptions,
+): Promise<OutgoingLink> {
+  return new Promise((resolve, reject) => {
+    const fail = (code: ErrorCode, what: string): void => {
+      settle();
+      withdraw();
+      reject(new OperationalError(code, `${name}: ${what}`));
+    };
+    const abort = (): void => fail('aborted', 'waiting for its call was aborted');
+    const cancelDeadline = clock.after(openMs, () =>
+      fail('ring-deadline', `did not call within ${openMs} ms`),
+    );
+    const settle = (): void => {
+      cancelDeadline();
+      signal.removeEventListener('abort', abort);
+    };
+    signal.addEventListener('abort', abort);
+    const withdraw = server.admit(admission, (peer) => {
+      settle();
+      resolve(new WebSocketOutgoingLink(peer));
+    });
+  });
+}
+
+function memberAt(rank: number, members: readonly RingMember[]): RingMember {
+  const member = members[rank];
+  invariant(member, `rank ${rank} has a member`);
+  return member;
+}
+
+function nameOf(rank: number, members: readonly RingMember[]): string {
+  return `worker ${memberAt(rank, members).workerId} (rank ${rank})`;
+}
