@@ -8,7 +8,7 @@ import { globalBatch, stepsPerPass } from '../proto/index.js';
  */
 export class ImageOrder {
   private pass = -1;
-  private order = new Uint32Array(0);
+  private order: Uint32Array = new Uint32Array(0);
 
   constructor(private readonly spec: Pick<RunSpec, 'seed' | 'shards' | 'shardBatch' | 'dataset'>) {}
 

@@ -8,7 +8,6 @@ import {
   messageOf,
   runSpecSchema,
   type FileRecord,
-  type RunSpec,
   type WorkerTotals,
 } from '../proto/index.js';
 import { writeWholeFile } from '../proto/runtime/whole-file.js';
@@ -35,6 +34,10 @@ const runFileSchema = z.object({
       ringBytesSent: z.int(),
       ringBytesReceived: z.int(),
       redos: z.int(),
+      waitMs: z.number(),
+      computeMs: z.number(),
+      reduceMs: z.number(),
+      updateMs: z.number(),
     }),
   ),
   firstStep: z.int(),
@@ -100,12 +103,6 @@ export class ResultFolder {
   async writeRunFile(run: RunFile): Promise<void> {
     await this.write(RUN_FILE, `${JSON.stringify(run, null, 2)}\n`);
   }
-}
-
-export interface RunFileParts {
-  readonly runId: string;
-  readonly spec: RunSpec;
-  readonly totals: ReadonlyMap<string, WorkerTotals>;
 }
 
 /** One line a worker of `run.json`, in order of id. */

@@ -1,4 +1,5 @@
 import {
+  NO_TOTALS,
   PROTOCOL_VERSION,
   limits,
   rankOfShard,
@@ -159,7 +160,7 @@ function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: number): Dec
       ring: hello.ring,
       ready: known?.ready ?? false,
       lastSeenMs: nowMs,
-      totals: known?.totals ?? { shardsComputed: 0, ringBytesSent: 0, ringBytesReceived: 0, redos: 0 },
+      totals: known?.totals ?? NO_TOTALS,
     },
   );
   return stay(next, { kind: 'welcome', workerId, spec });

@@ -35,16 +35,24 @@ const totals = z.strictObject({
   ringBytesSent: count,
   ringBytesReceived: count,
   redos: count,
-});
-export type WorkerTotals = z.infer<typeof totals>;
-
-const phases = z.strictObject({
+  /** Where the time of its updates went. */
   waitMs: z.number().min(0),
   computeMs: z.number().min(0),
   reduceMs: z.number().min(0),
   updateMs: z.number().min(0),
 });
-export type PhaseTimes = z.infer<typeof phases>;
+export type WorkerTotals = z.infer<typeof totals>;
+
+export const NO_TOTALS: WorkerTotals = {
+  shardsComputed: 0,
+  ringBytesSent: 0,
+  ringBytesReceived: 0,
+  redos: 0,
+  waitMs: 0,
+  computeMs: 0,
+  reduceMs: 0,
+  updateMs: 0,
+};
 
 const fileRecord = z.strictObject({ name: z.string().max(255), bytes: count, sha256 });
 export type FileRecord = z.infer<typeof fileRecord>;
@@ -97,8 +105,6 @@ export const upSchemas = {
     rows: z.array(row).max(4_096),
     fingerprints: z.array(z.strictObject({ update: count, fingerprint })).max(256),
     totals,
-    /** Sums over the updates since the last report. */
-    phases,
   }),
   /** Asks again for assignments that have not come. */
   need: z.strictObject({

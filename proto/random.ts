@@ -74,7 +74,10 @@ export class RandomWords {
 
   /** Uniform over 0 .. bound - 1, without bias (Lemire, "Fast random integer generation in an interval", 2019). */
   below(bound: number): number {
-    invariant(Number.isInteger(bound) && bound >= 1 && bound < TWO_32, `a bound is a uint32 from 1: ${bound}`);
+    invariant(
+      Number.isInteger(bound) && bound >= 1 && bound < TWO_32,
+      `a bound is a uint32 from 1: ${bound}`,
+    );
     let word = this.next();
     let fraction = Math.imul(word, bound) >>> 0;
     if (fraction < bound) {

@@ -60,7 +60,8 @@ export async function* download(options: DownloadOptions): AsyncGenerator<Uint8A
       throw new DownloadError(`ended after ${receivedBytes} of ${totalBytes} bytes`);
     }
   } catch (error) {
-    if (signal?.aborted) throw new OperationalError('aborted', `the download of ${options.url} was interrupted`);
+    if (signal?.aborted)
+      throw new OperationalError('aborted', `the download of ${options.url} was interrupted`);
     if (error instanceof DownloadError) throw error;
     throw new DownloadError(silence ?? networkWords(error), { cause: error });
   } finally {
@@ -81,7 +82,8 @@ function announcedBytes(headers: Headers): number | null {
 }
 
 function refuseAbove(maxBytes: number, bytes: number): void {
-  if (bytes > maxBytes) throw new DownloadError(`sends more than the ${maxBytes} bytes that were expected at most`);
+  if (bytes > maxBytes)
+    throw new DownloadError(`sends more than the ${maxBytes} bytes that were expected at most`);
 }
 
 const NETWORK_WORDS: Readonly<Record<string, string>> = {

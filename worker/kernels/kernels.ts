@@ -1,8 +1,8 @@
-/** What quantising one tensor of one shard met. */
+/** What quantising one tensor of one shard met. Either flag means that the sums will not be used. */
 export interface QuantizeOutcome {
-  /** Some finite element did not fit +-limit after scaling. */
+  /** All elements are finite, and some do not fit +-limit after scaling. */
   readonly saturated: boolean;
-  /** Some element was NaN or infinite. */
+  /** Some element is NaN or infinite; `saturated` is false then. */
   readonly notFinite: boolean;
 }
 
@@ -29,8 +29,9 @@ export interface Kernels {
   allocate(bytes: number): number;
 
   /**
-   * ints[i] += round(floats[i] x 2^exponent), nearest even, for n elements; elements that do not fit +-limit are
-   * clamped to it, non-finite ones add 0. Sums wrap; with the limit of section 5 they never do.
+   * ints[i] += round(floats[i] x 2^exponent), nearest even, for n elements. Beyond int32 its nearest end is added, for
+   * NaN 0, and sums wrap: the same in every implementation, and never used, since the outcome tells of it. While
+   * every shard fits +-limit, no sum wraps.
    * @param limit 2^L - 1, L from 1 to 31
    */
   quantize(floats: number, ints: number, n: number, exponent: number, limit: number): QuantizeOutcome;

@@ -12,8 +12,11 @@ const ROUNDER = 6_755_399_441_055_744;
 
 /** Nearest integer, ties to even. */
 function roundEven(x: number): number {
-  return Math.abs(x) < 2 ** 31 ? x + ROUNDER - ROUNDER : x;
+  return Math.abs(x) < 2 ** 31 ? x + ROUNDER - ROUNDER : x; // from 2^23 up a float32 is whole already
 }
+
+/** The int32 nearest to a whole number; 0 for NaN. */
+const toInt32 = (x: number): number => (Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, x)));
 
 const flushed = (x: number): number => (Math.abs(x) < TINY ? 0 : x);
 
@@ -35,15 +38,12 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     let saturated = false;
     let notFinite = false;
     floatsAt(floats, n).forEach((x, i) => {
-      if (!Number.isFinite(x)) {
-        notFinite = true;
-        return;
-      }
       const rounded = roundEven(fround(x * scale));
-      if (Math.abs(rounded) >= bound) saturated = true;
-      sums[i] = at(sums, i) + Math.max(-limit, Math.min(limit, rounded)); // the array wraps it
+      if (!Number.isFinite(x)) notFinite = true;
+      else if (Math.abs(rounded) >= bound) saturated = true;
+      sums[i] = at(sums, i) + toInt32(rounded); // the array wraps the sum
     });
-    return { saturated, notFinite };
+    return { saturated: saturated && !notFinite, notFinite };
   }
 
   function addInt32(destination: number, source: number, n: number): void {

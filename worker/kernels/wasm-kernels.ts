@@ -7,7 +7,7 @@ import { meanScaling, quantizeScaling } from './scaling.js';
 
 /** What assembly/index.ts exports. */
 interface Exports {
-  quantize(floats: number, ints: number, n: number, scale: number, bound: number, limit: number): number;
+  quantize(floats: number, ints: number, n: number, scale: number, bound: number): number;
   addInt32(destination: number, source: number, n: number): void;
   maxAbsInt32(ints: number, n: number): number;
   dequantize(ints: number, floats: number, n: number, share: number, scale: number): void;
@@ -43,11 +43,11 @@ const SIMD_PROBE = new Uint8Array([
 
 /** @throws UsageError when this Node cannot run WebAssembly SIMD */
 export function requireWasmSimd(
-  webAssembly: Pick<typeof WebAssembly, 'validate'> | undefined = globalThis.WebAssembly,
+  webAssembly: Pick<typeof WebAssembly, 'validate'> | null = globalThis.WebAssembly ?? null,
 ): void {
   if (webAssembly?.validate(SIMD_PROBE) === true) return;
   throw new UsageError(
-    `expected a Node with WebAssembly SIMD, found ${webAssembly === undefined ? 'no WebAssembly' : 'WebAssembly without SIMD'} ` +
+    `expected a Node with WebAssembly SIMD, found ${webAssembly === null ? 'no WebAssembly' : 'WebAssembly without SIMD'} ` +
       `in Node ${process.versions.node} on ${process.arch}: run Node 20 or newer without --jitless, on an x86-64 (SSE4.1) or arm64 processor`,
   );
 }
@@ -95,7 +95,7 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     area.checkVector(floats, n);
     area.checkVector(ints, n);
     const { scale, bound } = quantizeScaling(exponent, limit);
-    const flags = wasm.quantize(floats, ints, n, scale, bound, limit);
+    const flags = wasm.quantize(floats, ints, n, scale, bound);
     return { saturated: (flags & SATURATED) !== 0, notFinite: (flags & NOT_FINITE) !== 0 };
   }
 

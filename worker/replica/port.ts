@@ -1,11 +1,4 @@
-import type {
-  DownMessage,
-  PhaseTimes,
-  RunSpec,
-  RunSpecDraft,
-  UpdateRow,
-  WorkerTotals,
-} from '../../proto/index.js';
+import type { DownMessage, RunSpec, RunSpecDraft, UpdateRow, WorkerTotals } from '../../proto/index.js';
 
 /** What the control thread tells the replica thread. */
 export type ToReplica =
@@ -24,7 +17,6 @@ export interface ReplicaReport {
   readonly rows: readonly UpdateRow[];
   readonly fingerprints: readonly { readonly update: number; readonly fingerprint: string }[];
   readonly totals: WorkerTotals;
-  readonly phases: PhaseTimes;
 }
 
 export interface NamedFile {

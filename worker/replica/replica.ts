@@ -196,7 +196,7 @@ export class Replica {
       this.report(ringEpoch);
       post({ kind: 'need', ringEpoch, step, shards: missing });
     }
-    reporter.addTime('waitMs', nowMs() - sinceMs);
+    reporter.totals.waitMs += nowMs() - sinceMs;
     return shards.map((shard) => {
       const pixels = inbox.pixels(step, shard);
       if (pixels === undefined) throw new Error('broken invariant: nothing is missing');

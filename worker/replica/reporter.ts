@@ -1,4 +1,4 @@
-import { stepOf, type PhaseTimes, type UpdateRow, type WorkerTotals } from '../../proto/index.js';
+import { NO_TOTALS, stepOf, type UpdateRow, type WorkerTotals } from '../../proto/index.js';
 import type { ReplicaReport } from './port.js';
 
 /** Rank 0 reports each step, so that the run's progress is known at once; the others now and then. */
@@ -6,29 +6,12 @@ const OTHERS_EVERY_UPDATES = 16;
 /** Rows kept for a coordinator that has not answered: far more than it keeps assigned ahead. */
 const MAX_ROWS = 1_024;
 
-const noTime = (): { -readonly [phase in keyof PhaseTimes]: number } => ({
-  waitMs: 0,
-  computeMs: 0,
-  reduceMs: 0,
-  updateMs: 0,
-});
-
 /** Collects what a replica has to report, and repeats the rows until the coordinator has committed them. */
 export class Reporter {
   private rows: UpdateRow[] = [];
   private fingerprints: { update: number; fingerprint: string }[] = [];
-  private phases = noTime();
   private unreported = 0;
-  readonly totals: { -readonly [name in keyof WorkerTotals]: number } = {
-    shardsComputed: 0,
-    ringBytesSent: 0,
-    ringBytesReceived: 0,
-    redos: 0,
-  };
-
-  addTime(phase: keyof PhaseTimes, ms: number): void {
-    this.phases[phase] += ms;
-  }
+  readonly totals: { -readonly [name in keyof WorkerTotals]: number } = { ...NO_TOTALS };
 
   addRow(row: UpdateRow): void {
     this.rows.push(row);
@@ -45,7 +28,7 @@ export class Reporter {
     return rank === 0 ? nextUpdate % 2 === 0 : this.unreported >= OTHERS_EVERY_UPDATES;
   }
 
-  /** The report as of now; times, fingerprints and counts start afresh. */
+  /** The report as of now; fingerprints and the count of updates start afresh. */
   take(ringEpoch: number, nextUpdate: number, committedStep: number): ReplicaReport {
     this.rows = this.rows.filter((row) => stepOf(row.update) >= committedStep);
     const report: ReplicaReport = {
@@ -54,10 +37,8 @@ export class Reporter {
       rows: this.rows,
       fingerprints: this.fingerprints,
       totals: { ...this.totals },
-      phases: this.phases,
     };
     this.fingerprints = [];
-    this.phases = noTime();
     this.unreported = 0;
     return report;
   }

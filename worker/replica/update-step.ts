@@ -73,12 +73,12 @@ export class UpdateStep {
       onPhase('compute');
       await this.sumOwn(update, own, layout, ranges, signal);
       const reduceMs = nowMs();
-      reporter.addTime('computeMs', reduceMs - startMs);
+      reporter.totals.computeMs += reduceMs - startMs;
       onPhase('reduce');
       await ring.allReduce(vector, { update, attempt, signal });
       signal.throwIfAborted();
       const updateMs = nowMs();
-      reporter.addTime('reduceMs', updateMs - reduceMs);
+      reporter.totals.reduceMs += updateMs - reduceMs;
       const verdict = judge(layout, vector, ranges, attempt);
       if (verdict.kind === 'redo') {
         reporter.totals.redos += 1;
@@ -89,7 +89,7 @@ export class UpdateStep {
       const skipped = verdict.kind === 'skip';
       const scalars = skipped ? layout.scalarNames.map(() => null) : this.apply(network, ranges);
       this.advance(update, skipped);
-      reporter.addTime('updateMs', nowMs() - updateMs);
+      reporter.totals.updateMs += nowMs() - updateMs;
       reporter.totals.shardsComputed += network === 'generator' ? own.length : 0;
       return { update, scalars, skipped, skippedSteps: state.get('skippedSteps'), redos: attempt };
     }

@@ -55,8 +55,9 @@ export class LinkedRing implements Ring {
   private readonly watch: SilenceWatch<Neighbour>;
   private underway: Underway | undefined;
   private failed: RingError | undefined;
-  /** The neighbour that left first, when the reduction underway needed it no more. */
-  private left: { readonly neighbour: Neighbour; readonly error: RingError } | undefined;
+  /** What the ring fails with once the reduction underway is done: a neighbour left that was not needed any more. */
+  private leaving: RingError | undefined;
+  private successorLeft = false;
   private inFlightBytes = 0;
   private sentBytes = 0;
   private receivedBytes = 0;
@@ -164,7 +165,7 @@ export class LinkedRing implements Ring {
 
   /** The successor has yet to take something. */
   private get sending(): boolean {
-    return this.inFlightBytes > 0 && this.left?.neighbour !== 'successor';
+    return this.inFlightBytes > 0 && !this.successorLeft;
   }
 
   private send(reduction: Reduction): void {
@@ -192,7 +193,7 @@ export class LinkedRing implements Ring {
 
   private finish(): void {
     this.settle()?.resolve();
-    if (this.left) this.failWith(this.left.error);
+    if (this.leaving) this.failWith(this.leaving);
   }
 
   private ended(neighbour: Neighbour, { cause, detail }: LinkEnd): void {
@@ -204,10 +205,11 @@ export class LinkedRing implements Ring {
     );
     const reduction = this.underway?.reduction;
     const done = neighbour === 'predecessor' ? reduction?.summed : reduction?.allOut;
-    if (!done) return this.failWith(this.left?.error ?? error);
+    if (!done) return this.failWith(this.leaving ?? error);
     // A neighbour that has its sum may well have gone home. The reduction needs nothing from this one any more, so it can
     // still succeed, and the ring fails after it. Had the neighbour died instead, the other link would end soon.
-    this.left ??= { neighbour, error };
+    this.leaving ??= error;
+    if (neighbour === 'successor') this.successorLeft = true;
     this.pump();
   }
 

@@ -64,7 +64,10 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
     try {
       const opened = await link;
       opened.listen({
-        onEnd: ({ detail }) => fail(new OperationalError('ring-peer-lost', `${name}: ${detail}`)),
+        onEnd: ({ cause, detail }) => {
+          if (cause !== 'lost') refusals.count(cause, name);
+          fail(new OperationalError(cause === 'lost' ? 'ring-peer-lost' : 'protocol', `${name}: ${detail}`));
+        },
       });
       return opened;
     } catch (error) {

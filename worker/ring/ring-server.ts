@@ -110,6 +110,11 @@ export class RingServer {
     return this.pending.size;
   }
 
+  /** All connections: those, and the links of rings. */
+  get connectionCount(): number {
+    return this.transports.size;
+  }
+
   /**
    * Lets in the peers of one ring epoch, in place of those of an older one for the same purpose. Whoever came early for it
    * has been held and goes on now.

@@ -9,6 +9,7 @@ import {
 } from '../../../coordinator/run-state.js';
 import type { CheckpointRecord } from '../../../coordinator/membership.js';
 import {
+  NO_TOTALS,
   PROTOCOL_VERSION,
   RECIPES,
   TUTORIAL_MODEL,
@@ -119,8 +120,7 @@ class Driver {
         })),
         fingerprints:
           extra.fingerprint === undefined ? [] : [{ update: nextUpdate, fingerprint: extra.fingerprint }],
-        totals: { shardsComputed: 1, ringBytesSent: 0, ringBytesReceived: 0, redos: 0 },
-        phases: { waitMs: 0, computeMs: 0, reduceMs: 0, updateMs: 0 },
+        totals: { ...NO_TOTALS, shardsComputed: 1 },
       },
     });
   }

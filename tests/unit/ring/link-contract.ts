@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { FRAME_HEADER_BYTES } from '../../../worker/ring/frame.js';
 import type { IncomingLink, LinkEnd, OutgoingLink } from '../../../worker/ring/link.js';
 import { seededRandom } from './random.js';
@@ -21,7 +21,17 @@ function segmentOf(index: number, payloadBytes: number): { header: Uint8Array; p
 }
 
 /** What every implementation of a link must do; `connect` makes a fresh one. */
-export function linkContract(connect: () => Promise<LinkEnds>): void {
+export function linkContract(connectEnds: () => Promise<LinkEnds>): void {
+  const connect = async (): Promise<LinkEnds> => {
+    const ends = await connectEnds();
+    // What is closed here, tells its listeners nothing more.
+    onTestFinished(() => {
+      ends.outgoing.destroy();
+      ends.incoming.destroy();
+    });
+    return ends;
+  };
+
   test('segments arrive whole and in order, whatever their size', async () => {
     const { outgoing, incoming } = await connect();
     const sizes = [4, 65_536, 8, 262_144, 12, 100_000, 4, 262_144];
@@ -76,7 +86,7 @@ export function linkContract(connect: () => Promise<LinkEnds>): void {
       expect(first).toBeDefined();
       return first;
     });
-    expect(Buffer.from(segment?.payload ?? []).equals(payload)).toBe(true);
+    expect(segment && Buffer.from(segment.payload).equals(payload)).toBe(true);
   });
 
   test('a receiver that takes nothing stops the sender, and loses nothing', async () => {

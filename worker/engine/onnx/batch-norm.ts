@@ -47,7 +47,10 @@ export const batchNorm: LayerRule<BatchNorm> = {
 
   backward(scope, _layer, { centred, inverseDeviation }, dy, wanted) {
     const { graph } = scope;
-    invariant(centred !== undefined && inverseDeviation !== undefined, 'a batch norm saves what it normalised');
+    invariant(
+      centred !== undefined && inverseDeviation !== undefined,
+      'a batch norm saves what it normalised',
+    );
     const full = [scope.rows, scope.outputSize];
     const row = [1, scope.outputSize];
     const rowProduct = (...[a, b]: [typeof dy, typeof dy]) => graph.node('Mul', [a, b], row);

@@ -85,7 +85,10 @@ export function forwardNetwork(network: NetworkScope, x: Value): NetworkForward 
 
 /** Emits the network's forward pass in evaluation mode on `x` [rows, inputSize]; returns the output. */
 export function evaluateNetwork(network: NetworkScope, x: Value): Value {
-  return scopedLayers(network).reduce((value, { layer, rule, scope }) => rule.evaluate(scope, layer, value), x);
+  return scopedLayers(network).reduce(
+    (value, { layer, rule, scope }) => rule.evaluate(scope, layer, value),
+    x,
+  );
 }
 
 export interface NetworkBackward {

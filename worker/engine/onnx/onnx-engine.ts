@@ -3,7 +3,7 @@ import type { ModelLayout, NetworkName, TensorSlice } from '../../../proto/index
 import type { Engine, EngineName, EngineOptions } from '../engine.js';
 import { buildEvaluationGraph } from './evaluation-graph.js';
 import { openSession } from './runtime.js';
-import type { InferenceSession, OnnxProvider, OnnxRuntime } from './runtime.js';
+import type { InferenceSession, OnnxProvider, OnnxRuntime, TypedTensor } from './runtime.js';
 import type { OnnxGraph } from './schema.js';
 import { outputShape, tensorsOver } from './tensors.js';
 import type { Tensors } from './tensors.js';
@@ -30,8 +30,6 @@ interface Slot {
   readonly kept: Tensors;
   readonly discriminatorFeeds: Tensors;
   readonly generatorFeeds: Tensors;
-  /** A generator half needs a discriminator half before it. */
-  filled: boolean;
 }
 
 /**
@@ -66,8 +64,9 @@ export class OnnxEngine implements Engine {
 
   readonly version: string;
   private readonly parameterTensors: Tensors;
-  private readonly pixels: Uint8Array;
-  private readonly slots: readonly Slot[];
+  private readonly pixels: TypedTensor<'uint8'>;
+  /** Made when first used: a worker may have a slot for every shard of a step and seldom need more than a few. */
+  private readonly slots = new Map<number, Slot>();
   /** Opened when first used: most workers never generate. */
   private evaluation: InferenceSession | undefined;
 
@@ -79,10 +78,10 @@ export class OnnxEngine implements Engine {
     private readonly layout: ModelLayout,
     private readonly discriminator: Half,
     private readonly generator: Half,
-    kept: readonly string[],
+    private readonly kept: readonly string[],
   ) {
-    const { model, shardBatch, parameters, slots } = options;
-    invariant(parameters.length === layout.parameterCount, 'the parameters fill their layout');
+    const { model, shardBatch, parameters } = options;
+    this.checkParameters();
     this.version = `onnxruntime-node ${runtime.env.versions.node ?? 'of unknown version'}`;
     this.parameterTensors = Object.assign(
       {},
@@ -90,28 +89,8 @@ export class OnnxEngine implements Engine {
         tensorsOver(runtime, parameters.subarray(offset, offset + size), tensors),
       ),
     ) as Tensors;
-    const imageSize = model.discriminator.inputSize;
-    this.pixels = new Uint8Array(shardBatch * imageSize);
-    const pixels = new runtime.Tensor('uint8', this.pixels, [shardBatch, imageSize]);
-    this.slots = Array.from({ length: slots }, () => this.makeSlot(pixels, kept));
-  }
-
-  private makeSlot(pixels: Tensors[string], keptNames: readonly string[]): Slot {
-    const { runtime, options, discriminator } = this;
-    const noiseShape = [options.shardBatch, options.model.generator.inputSize];
-    const make = (shape: readonly number[]) =>
-      new runtime.Tensor('float32', new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-    const noise = make(noiseShape);
-    const kept: Tensors = Object.fromEntries(
-      keptNames.map((name) => [name, make(outputShape(discriminator.graph, name))]),
-    );
-    return {
-      noise: noise.data,
-      kept,
-      discriminatorFeeds: { ...this.parameterTensors, pixels, noise },
-      generatorFeeds: { ...this.parameterTensors, ...kept, noise },
-      filled: false,
-    };
+    const pixelShape = [shardBatch, model.discriminator.inputSize];
+    this.pixels = new runtime.Tensor('uint8', new Uint8Array(sizeOf(pixelShape)), pixelShape);
   }
 
   async discriminatorHalf(
@@ -120,19 +99,22 @@ export class OnnxEngine implements Engine {
     noise: Float32Array,
     out: Float32Array,
   ): Promise<void> {
-    const slot = this.slot(slotIndex);
-    invariant(pixels.length === this.pixels.length, 'the pixels fill one shard');
+    this.checkParameters();
+    invariant(slotIndex >= 0 && slotIndex < this.options.slots, `slot ${slotIndex} is one of the engine's`);
+    const slot = this.slots.get(slotIndex) ?? this.makeSlot();
+    this.slots.set(slotIndex, slot);
+    invariant(pixels.length === this.pixels.size, 'the pixels fill one shard');
     invariant(noise.length === slot.noise.length, 'the noise fills one shard');
-    this.pixels.set(pixels);
+    this.pixels.data.set(pixels);
     slot.noise.set(noise);
-    slot.filled = true;
     const fetches = { ...this.results(this.discriminator, out), ...slot.kept };
     await this.discriminator.run(slot.discriminatorFeeds, fetches);
   }
 
   async generatorHalf(slotIndex: number, out: Float32Array): Promise<void> {
-    const slot = this.slot(slotIndex);
-    invariant(slot.filled, 'the discriminator half fills the slot first');
+    this.checkParameters();
+    const slot = this.slots.get(slotIndex);
+    invariant(slot !== undefined, `a discriminator half has filled slot ${slotIndex}`);
     await this.generator.run(slot.generatorFeeds, this.results(this.generator, out));
   }
 
@@ -164,12 +146,25 @@ export class OnnxEngine implements Engine {
     await this.evaluation?.release();
   }
 
-  private slot(index: number): Slot {
-    const slot = this.slots[index];
-    invariant(slot !== undefined, `slot ${index} is one of ${this.slots.length}`);
+  private makeSlot(): Slot {
+    const { runtime, options, discriminator, pixels } = this;
+    const make = (shape: readonly number[]) =>
+      new runtime.Tensor('float32', new Float32Array(sizeOf(shape)), shape);
+    const noise = make([options.shardBatch, options.model.generator.inputSize]);
+    const kept: Tensors = Object.fromEntries(
+      this.kept.map((name) => [name, make(outputShape(discriminator.graph, name))]),
+    );
+    return {
+      noise: noise.data,
+      kept,
+      discriminatorFeeds: { ...this.parameterTensors, pixels, noise },
+      generatorFeeds: { ...this.parameterTensors, ...kept, noise },
+    };
+  }
+
+  private checkParameters(): void {
     const attached = this.options.parameters.length === this.layout.parameterCount;
     invariant(attached, 'the memory of the parameters has not been grown');
-    return slot;
   }
 
   private results(half: Half, out: Float32Array): Tensors {
@@ -185,3 +180,5 @@ export class OnnxEngine implements Engine {
     return tensors;
   }
 }
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

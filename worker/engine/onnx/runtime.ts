@@ -56,7 +56,6 @@ export async function openSession(
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
-      ...(process.env['ARENA'] ? {enableCpuMemArena: process.env['ARENA']==='1', enableMemPattern: process.env['PATTERN']==='1'}:{}),
       ...(provider === 'cpu' ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
     });
   } catch (cause) {

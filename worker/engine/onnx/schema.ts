@@ -100,12 +100,14 @@ const root = protobuf.Root.fromJSON({
           },
         },
         OperatorSetIdProto: { fields: { domain: field(1, 'string'), version: field(2, 'int64') } },
+        StringStringEntryProto: { fields: { key: field(1, 'string'), value: field(2, 'string') } },
         ModelProto: {
           fields: {
             irVersion: field(1, 'int64'),
             producerName: field(2, 'string'),
             graph: field(7, 'GraphProto'),
             opsetImport: repeated(8, 'OperatorSetIdProto'),
+            metadataProps: repeated(14, 'StringStringEntryProto'),
           },
         },
       },
@@ -114,8 +116,11 @@ const root = protobuf.Root.fromJSON({
 });
 const modelProto = root.lookupType('onnx.ModelProto');
 
-/** The bytes of a `.onnx` file. The same graph gives the same bytes. */
-export function encodeModel(graph: OnnxGraph): Uint8Array {
+/**
+ * The bytes of a `.onnx` file. The same graph and metadata give the same bytes.
+ * @param metadata what the file says of itself, by name
+ */
+export function encodeModel(graph: OnnxGraph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   return modelProto
     .encode({
       irVersion: IR_VERSION,
@@ -128,6 +133,7 @@ export function encodeModel(graph: OnnxGraph): Uint8Array {
         input: graph.inputs.map(tensorInfoMessage),
         output: graph.outputs.map(tensorInfoMessage),
       },
+      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     })
     .finish();
 }
@@ -138,7 +144,13 @@ function nodeMessage(node: OnnxNode): object {
       ? { name, type: ATTRIBUTE_FLOAT, f: value.float }
       : { name, type: ATTRIBUTE_INT, i: value.int },
   );
-  return { opType: node.operator, name: node.outputs[0], input: node.inputs, output: node.outputs, attribute };
+  return {
+    opType: node.operator,
+    name: node.outputs[0],
+    input: node.inputs,
+    output: node.outputs,
+    attribute,
+  };
 }
 
 function initializerMessage({ name, dims, data }: OnnxInitializer): object {

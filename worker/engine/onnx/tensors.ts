@@ -14,7 +14,10 @@ export function tensorsOver(
   vector: Float32Array,
   slices: readonly TensorSlice[],
 ): Tensors {
-  invariant(vector.buffer instanceof ArrayBuffer, 'an ONNX engine reads and writes memory that is not shared');
+  invariant(
+    vector.buffer instanceof ArrayBuffer,
+    'an ONNX engine reads and writes memory that is not shared',
+  );
   return Object.fromEntries(
     slices.map((slice) => {
       const view = vector.subarray(slice.offset, slice.offset + slice.size);

@@ -85,7 +85,10 @@ function generatorHalf(model: ModelDescription, rows: number, generator: FirstHa
   const scope = discriminatorIn(graph, model, rows);
   const discriminator = forwardNetwork(scope, reopen(generator.output));
   const loss = logitLoss(graph, discriminator.output, repeat('real', rows), rows);
-  const fakes = backwardNetwork(scope, discriminator.saved, loss.gradient, { input: true, parameters: false });
+  const fakes = backwardNetwork(scope, discriminator.saved, loss.gradient, {
+    input: true,
+    parameters: false,
+  });
   invariant(fakes.input !== undefined, 'the discriminator passes a gradient to the fakes');
   const saved = generator.saved.map((values) => mapValues(values, reopen));
   const gradients = backwardNetwork(generatorIn(graph, model, rows), saved, fakes.input, {

@@ -31,7 +31,11 @@ export function withRefusedOutput(graph: OnnxGraph): OnnxGraph {
 }
 
 /** Runs a session of a graph made by `withRefusedOutput`; `fetches` have been overwritten when it returns. */
-export async function runUncopied(session: InferenceSession, feeds: Tensors, fetches: Tensors): Promise<void> {
+export async function runUncopied(
+  session: InferenceSession,
+  feeds: Tensors,
+  fetches: Tensors,
+): Promise<void> {
   try {
     await session.run(feeds, { [REFUSED_OUTPUT]: null, ...fetches });
   } catch (thrown) {

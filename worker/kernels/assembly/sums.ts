@@ -1,63 +1,55 @@
-/** Bit pattern of infinity: all-one exponent, which NaN shares. */
-const NOT_FINITE: i32 = 0x7f800000;
+/** Bit pattern of infinity; those of NaN lie above, those of finite floats below. */
+const INFINITY_BITS: u32 = 0x7f800000;
 const MAX_FLOAT: f32 = f32.MAX_VALUE;
 
-export const SATURATED: u32 = 1;
-export const NOT_FINITE_SEEN: u32 = 2;
+/** Bits of quantize's answer. */
+const SATURATED: u32 = 1;
+const NOT_FINITE: u32 = 2;
 
-/** All ones in the lanes that hold NaN or an infinity. */
-function notFiniteLanes(x: v128): v128 {
-  return i32x4.ge_s(v128.and(x, i32x4.splat(0x7fffffff)), i32x4.splat(NOT_FINITE));
+/** Bits of |x|. As integers they are ordered as the floats are, with NaN above infinity. */
+function magnitudeLanes(x: v128): v128 {
+  return v128.and(x, i32x4.splat(0x7fffffff));
 }
 
-/** Scaled and rounded to the nearest integer, ties to even; still a float. Overflow gives an infinity. */
-function scaledLanes(x: v128, notFinite: v128, scale: v128): v128 {
-  return f32x4.nearest(f32x4.mul(v128.andnot(x, notFinite), scale));
+/** Scaled, rounded to nearest even, converted; what int32 cannot hold becomes its nearest end, NaN becomes 0. */
+function quantizedLanes(x: v128, scale: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, scale)));
 }
 
-/** Lanes beyond the limit: for integers, |r| > 2^L - 1 is |r| >= 2^L, and 2^L is a float32. */
-function saturatedLanes(rounded: v128, bound: v128): v128 {
-  return f32x4.ge(f32x4.abs(rounded), bound);
+function largestLane(lanes: v128): u32 {
+  const ab = max<u32>(i32x4.extract_lane(lanes, 0), i32x4.extract_lane(lanes, 1));
+  const cd = max<u32>(i32x4.extract_lane(lanes, 2), i32x4.extract_lane(lanes, 3));
+  return max<u32>(ab, cd);
 }
 
-function clampedLanes(rounded: v128, limit: v128): v128 {
-  const ints = i32x4.trunc_sat_f32x4_s(rounded);
-  return i32x4.max_s(i32x4.min_s(ints, limit), i32x4.neg(limit));
-}
-
-/** @param scale 2^exponent, a normal float32; @param bound float32(limit + 1) */
-export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: f32, limit: i32): u32 {
+/**
+ * The loop only keeps the largest magnitude: scaling and rounding keep order, so the largest element alone decides
+ * whether any saturates. Checking each would double the time.
+ * @param scale 2^exponent, a normal float32; @param bound float32(limit + 1)
+ */
+export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: f32): u32 {
   const scales = f32x4.splat(scale);
-  const bounds = f32x4.splat(bound);
-  const limits = i32x4.splat(limit);
-  let notFinite = i32x4.splat(0);
-  let saturated = i32x4.splat(0);
+  let magnitudes = i32x4.splat(0);
   const end4 = floats + ((<usize>n & ~3) << 2);
   const end = floats + (<usize>n << 2);
   while (floats < end4) {
     const x = v128.load(floats);
-    const bad = notFiniteLanes(x);
-    const rounded = scaledLanes(x, bad, scales);
-    notFinite = v128.or(notFinite, bad);
-    saturated = v128.or(saturated, saturatedLanes(rounded, bounds));
-    v128.store(ints, i32x4.add(v128.load(ints), clampedLanes(rounded, limits)));
+    magnitudes = i32x4.max_u(magnitudes, magnitudeLanes(x));
+    v128.store(ints, i32x4.add(v128.load(ints), quantizedLanes(x, scales)));
     floats += 16;
     ints += 16;
   }
   while (floats < end) {
     const x = v128.load32_zero(floats);
-    const bad = notFiniteLanes(x);
-    const rounded = scaledLanes(x, bad, scales);
-    notFinite = v128.or(notFinite, bad);
-    saturated = v128.or(saturated, saturatedLanes(rounded, bounds));
-    const sum = i32x4.add(v128.load32_zero(ints), clampedLanes(rounded, limits));
-    v128.store32_lane(ints, sum, 0);
+    magnitudes = i32x4.max_u(magnitudes, magnitudeLanes(x));
+    v128.store32_lane(ints, i32x4.add(v128.load32_zero(ints), quantizedLanes(x, scales)), 0);
     floats += 4;
     ints += 4;
   }
-  return (
-    (v128.any_true(saturated) ? SATURATED : 0) | (v128.any_true(notFinite) ? NOT_FINITE_SEEN : 0)
-  );
+  const largest = largestLane(magnitudes);
+  if (largest >= INFINITY_BITS) return NOT_FINITE;
+  // For integers, r > 2^L - 1 is r >= 2^L, and 2^L is a float32.
+  return nearest<f32>(reinterpret<f32>(largest) * scale) >= bound ? SATURATED : 0;
 }
 
 export function addInt32(destination: usize, source: usize, n: u32): void {
@@ -88,9 +80,7 @@ export function maxAbsInt32(ints: usize, n: u32): u32 {
     largest = i32x4.max_u(largest, i32x4.abs(v128.load32_zero(ints)));
     ints += 4;
   }
-  const ab = max<u32>(i32x4.extract_lane(largest, 0), i32x4.extract_lane(largest, 1));
-  const cd = max<u32>(i32x4.extract_lane(largest, 2), i32x4.extract_lane(largest, 3));
-  return max<u32>(ab, cd);
+  return largestLane(largest);
 }
 
 /**

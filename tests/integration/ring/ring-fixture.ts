@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import type { RingMember } from '../../../proto/index.js';
+import type { Admission } from '../../../worker/ring/admission.js';
+import { systemClock } from '../../../worker/ring/clock.js';
+import { dialPeer, type DialOptions } from '../../../worker/ring/dial.js';
+import { openRing, type OpenRingOptions, type Ring } from '../../../worker/ring/index.js';
+import { RingServer, type RingServerOptions } from '../../../worker/ring/ring-server.js';
+import type { PeerSocket } from '../../../worker/ring/websocket-link.js';
+
+export const HOST = '127.0.0.1';
+export const RUN = 'run-1';
+export const SECRET = 'ab'.repeat(32);
+
+/** Servers and connections of one test; `close` ends them all. */
+export class Fixture {
+  private readonly servers: RingServer[] = [];
+  private readonly rings: Ring[] = [];
+  private readonly abort = new AbortController();
+
+  async listen(options: Partial<RingServerOptions> = {}): Promise<RingServer> {
+    const server = await RingServer.listen({ host: HOST, port: 0, ...options });
+    this.servers.push(server);
+    return server;
+  }
+
+  /** Dials `server` as rank 1 of ring epoch 1, unless told otherwise. */
+  dial<T>(
+    server: RingServer,
+    adopt: (peer: PeerSocket) => T,
+    options: Partial<DialOptions> = {},
+  ): Promise<T> {
+    const defaults = {
+      ...{ host: HOST, port: server.port, peerName: 'the server', runId: RUN, ringEpoch: 1 },
+      ...{ purpose: 'ring' as const, secret: SECRET, fromRank: 1, toRank: 0, deadlineMs: 10_000, clock: systemClock, randomBytes },
+      ...{ signal: this.abort.signal, refusals: server.refusals },
+    } satisfies Partial<DialOptions>;
+    return dialPeer({ ...defaults, ...options }, adopt);
+  }
+
+  /** Opens the rings of a whole world in this process, by rank. */
+  async openWorld(world: number, options: Partial<OpenRingOptions> = {}): Promise<Ring[]> {
+    const servers = await Promise.all(Array.from({ length: world }, () => this.listen()));
+    const members = membersOf(servers);
+    return Promise.all(servers.map((server, rank) => this.open(server, rank, members, options)));
+  }
+
+  async open(
+    server: RingServer,
+    rank: number,
+    members: readonly RingMember[],
+    options: Partial<OpenRingOptions> = {},
+  ): Promise<Ring> {
+    const ring = await openRing({
+      ...{
+        server,
+        rank,
+        members,
+        runId: RUN,
+        ringEpoch: 1,
+        secret: SECRET,
+        openMs: 10_000,
+        silenceMs: 10_000,
+      },
+      signal: this.abort.signal,
+      ...options,
+    });
+    this.rings.push(ring);
+    return ring;
+  }
+
+  async close(): Promise<void> {
+    this.abort.abort();
+    for (const ring of this.rings) ring.close();
+    await Promise.all(this.servers.map((server) => server.close()));
+  }
+}
+
+export function membersOf(servers: readonly RingServer[]): RingMember[] {
+  return servers.map(({ port }, rank) => ({ workerId: `w${rank}`, host: HOST, port }));
+}
+
+/** Lets rank 1 in as rank 0 of ring epoch 1, unless told otherwise. */
+export function admissionOf(changes: Partial<Admission> = {}): Admission {
+  return { purpose: 'ring', runId: RUN, ringEpoch: 1, secret: SECRET, toRank: 0, fromRanks: [1], ...changes };
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import type { Assignment } from '../../../proto/index.js';
+import { AssignmentInbox } from '../../../worker/replica/assignment-inbox.js';
+
+const assignment = (ringEpoch: number, step: number, shard: number, committedStep = 0): Assignment => ({
+  ringEpoch,
+  step,
+  shard,
+  rows: 1,
+  rowBytes: 1,
+  committedStep,
+  pixels: Uint8Array.of(shard),
+});
+
+describe('the inbox', () => {
+  it('tells what is missing, whatever the order and however often things come', () => {
+    const inbox = new AssignmentInbox();
+    inbox.open(5);
+    inbox.put(assignment(5, 1, 2));
+    inbox.put(assignment(5, 0, 1));
+    inbox.put(assignment(5, 0, 1));
+    expect(inbox.missing(0, [1, 3])).toEqual([3]);
+    expect(inbox.missing(1, [2])).toEqual([]);
+    expect(inbox.pixels(1, 2)).toEqual(Uint8Array.of(2));
+  });
+
+  it('drops and counts older ring epochs, keeps newer ones for their start', () => {
+    const inbox = new AssignmentInbox();
+    inbox.open(5);
+    inbox.put(assignment(4, 0, 0));
+    inbox.put(assignment(6, 0, 0, 3));
+    inbox.put(assignment(7, 0, 1));
+    expect(inbox.stale).toBe(1);
+    expect(inbox.missing(0, [0])).toEqual([0]);
+    inbox.open(6);
+    expect(inbox.missing(0, [0, 1])).toEqual([1]);
+    expect(inbox.committedStep).toBe(3);
+    inbox.open(7);
+    expect(inbox.missing(0, [0, 1])).toEqual([0]);
+  });
+
+  it('keeps a bounded number of early ones', () => {
+    const inbox = new AssignmentInbox();
+    for (let step = 0; step < 1_000; step++) inbox.put(assignment(1, step, 0));
+    inbox.open(1);
+    expect(
+      Array.from({ length: 1_000 }, (_, step) => inbox.missing(step, [0]).length === 0).filter(Boolean),
+    ).toHaveLength(256);
+  });
+
+  it('forgets what is done', () => {
+    const inbox = new AssignmentInbox();
+    inbox.open(1);
+    inbox.put(assignment(1, 0, 0));
+    inbox.put(assignment(1, 1, 0));
+    inbox.dropBelow(1);
+    expect([inbox.missing(0, [0]), inbox.missing(1, [0])]).toEqual([[0], []]);
+  });
+});

@@ -1,0 +1,2 @@
+export { TfjsEngine } from './tfjs-engine.js';
+export type { TfjsBackend } from './backend.js';

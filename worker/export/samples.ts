@@ -1,0 +1,35 @@
+import { invariant, sizedLayers } from '../../proto/index.js';
+import type { RunSpec } from '../../proto/index.js';
+import { fillNormal } from '../../proto/random.js';
+
+/** Images of a 5 x 5 grid. */
+const SAMPLE_COUNT = 25;
+/** IDX: two zero bytes, the type (8: uint8), the number of dimensions, each dimension as a big-endian uint32. */
+const IDX3_UBYTE = 0x0803;
+const HEADER_BYTES = 16;
+
+/** Images [n, imageSize] in [-1, 1], from noise [n, noiseSize]. */
+export type Generate = (noise: Float32Array) => Promise<Float32Array>;
+
+/**
+ * An IDX file of 25 images that `generate` makes from the run's fixed noise: the same noise at every step, so that
+ * pictures from one run can be laid over each other.
+ */
+export async function sampleImagesIdx(spec: RunSpec, generate: Generate): Promise<Uint8Array> {
+  const { inputSize } = spec.model.generator;
+  const imageSize = sizedLayers(spec.model.generator).at(-1)?.outputSize ?? 0;
+  const side = Math.sqrt(imageSize);
+  invariant(Number.isInteger(side), `images are square: ${imageSize} pixels`);
+  const noise = new Float32Array(SAMPLE_COUNT * inputSize);
+  fillNormal(noise, { seed: spec.seed, stream: 'samples' });
+  const images = await generate(noise);
+  invariant(images.length === SAMPLE_COUNT * imageSize, 'one image for each row of noise');
+  const bytes = new Uint8Array(HEADER_BYTES + images.length);
+  const header = new DataView(bytes.buffer);
+  [IDX3_UBYTE, SAMPLE_COUNT, side, side].forEach((word, i) => header.setUint32(4 * i, word, false));
+  bytes.set(Uint8ClampedArray.from(images, pixel), HEADER_BYTES);
+  return bytes;
+}
+
+/** Back from [-1, 1] to 0 .. 255, before clamping. */
+const pixel = (value: number): number => Math.round((value + 1) * 127.5);
