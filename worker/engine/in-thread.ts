@@ -18,7 +18,9 @@ export async function createEngineInThread(name: EngineName, options: EngineOpti
     case 'tfjs-cpu':
     case 'tfjs-tensorflow': {
       const { TfjsEngine } = await import('./tfjs/index.js');
-      const backend = ({ 'tfjs-wasm': 'wasm', 'tfjs-cpu': 'cpu', 'tfjs-tensorflow': 'tensorflow' } as const)[name];
+      const backend = ({ 'tfjs-wasm': 'wasm', 'tfjs-cpu': 'cpu', 'tfjs-tensorflow': 'tensorflow' } as const)[
+        name
+      ];
       return TfjsEngine.create(name, backend, options);
     }
   }

@@ -1,7 +1,13 @@
 import { invariant, type UpdateLayout } from '../../proto/index.js';
 import { MAX_EXPONENT, powerOfTwo, type Kernels } from '../kernels/index.js';
 import { sumBits } from './sum-bits.js';
-import { clampExponent, MAX_MAGNITUDE, MIN_MAGNITUDE, SEARCH_STEP, type TensorRange } from './tensor-range.js';
+import {
+  clampExponent,
+  MAX_MAGNITUDE,
+  MIN_MAGNITUDE,
+  SEARCH_STEP,
+  type TensorRange,
+} from './tensor-range.js';
 
 /** Room kept above the tracked magnitude: a value may grow 2^6-fold from one update to the next and still fit. */
 const HEADROOM_BITS = 6;

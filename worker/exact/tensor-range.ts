@@ -25,7 +25,8 @@ export const MAX_MAGNITUDE = 128;
 /** Stored in place of a magnitude that is not known. */
 const NO_MAGNITUDE = -(2 ** 31);
 
-export const clampExponent = (exponent: number): number => Math.max(MIN_EXPONENT, Math.min(MAX_EXPONENT, exponent));
+export const clampExponent = (exponent: number): number =>
+  Math.max(MIN_EXPONENT, Math.min(MAX_EXPONENT, exponent));
 
 export function initialRanges(tensors: number): TensorRange[] {
   return Array.from({ length: tensors }, () => ({ exponent: FIRST_EXPONENT, magnitude: null }));

@@ -18,7 +18,7 @@ export interface TrainedBatchNorm extends Described<'batchNorm'> {
   readonly variance: Float32Array;
 }
 
-export type Activation = Exclude<LayerDescription, Described<'dense' | 'batchNorm'>>;
+type Activation = Exclude<LayerDescription, Described<'dense' | 'batchNorm'>>;
 export type TrainedLayer = TrainedDense | TrainedBatchNorm | Activation;
 
 /** A network as its description says, with what training gave to each layer. Itself a NetworkDescription. */

@@ -17,7 +17,10 @@ export function adamStep(t: number, options: AdamOptions): AdamStep {
   invariant(Number.isSafeInteger(t) && t >= 1, `Adam's updates are counted from 1: ${t}`);
   const beta1 = Math.fround(options.beta1);
   const beta2 = Math.fround(options.beta2);
-  invariant(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, `betas from 0 to below 1: ${beta1}, ${beta2}`);
+  invariant(
+    beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1,
+    `betas from 0 to below 1: ${beta1}, ${beta2}`,
+  );
   return {
     beta1,
     beta2,

@@ -6,7 +6,8 @@ export const MAX_MEMORY_BYTES = 65_535 * PAGE_BYTES;
 const ALIGNMENT_BYTES = 64;
 
 /** What an allocation of `bytes` takes out of the memory. */
-export const allocationBytes = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+export const allocationBytes = (bytes: number): number =>
+  Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
 /** Memory of fixed size, given out piece by piece and never taken back: a worker's vectors live as long as it does. */
 export class KernelMemory {
@@ -28,9 +29,13 @@ export class KernelMemory {
     try {
       this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     } catch (cause) {
-      throw new OperationalError('run-failed', `this machine has no ${mebibytes} MiB of memory free for the model`, {
-        cause,
-      });
+      throw new OperationalError(
+        'run-failed',
+        `this machine has no ${mebibytes} MiB of memory free for the model`,
+        {
+          cause,
+        },
+      );
     }
   }
 

@@ -32,7 +32,13 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     return new Int32Array(area.memory.buffer, address, n);
   };
 
-  function quantize(floats: number, ints: number, n: number, exponent: number, limit: number): QuantizeOutcome {
+  function quantize(
+    floats: number,
+    ints: number,
+    n: number,
+    exponent: number,
+    limit: number,
+  ): QuantizeOutcome {
     const { scale, bound } = quantizeScaling(exponent, limit);
     const sums = intsAt(ints, n);
     let saturated = false;

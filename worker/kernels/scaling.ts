@@ -14,7 +14,10 @@ export function quantizeScaling(exponent: number, limit: number): { scale: numbe
   checkExponent(exponent);
   const bound = limit + 1;
   invariant(
-    Number.isInteger(bound) && bound >= 2 && bound <= 2 ** 31 && powerOfTwo(30 - Math.clz32(limit) + 2) === bound,
+    Number.isInteger(bound) &&
+      bound >= 2 &&
+      bound <= 2 ** 31 &&
+      powerOfTwo(30 - Math.clz32(limit) + 2) === bound,
     `a limit of 2^L - 1: ${limit}`,
   );
   return { scale: powerOfTwo(exponent), bound };

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { messageOf, OperationalError, UsageError } from '../../proto/index.js';
 import { KernelMemory } from './kernel-memory.js';
 import type { AdamTensor, Kernels, QuantizeOutcome } from './kernels.js';
@@ -72,7 +73,7 @@ async function compileModule(): Promise<WebAssembly.Module> {
     } catch (cause) {
       throw new OperationalError(
         'engine-unavailable',
-        `${url.pathname} is damaged (${messageOf(cause)}): run npm run build`,
+        `${fileURLToPath(url)} is damaged (${messageOf(cause)}): run npm run build`,
         { cause },
       );
     }
@@ -91,7 +92,13 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
   const instance = await WebAssembly.instantiate(module, { env: { memory: area.memory } });
   const wasm = instance.exports as unknown as Exports;
 
-  function quantize(floats: number, ints: number, n: number, exponent: number, limit: number): QuantizeOutcome {
+  function quantize(
+    floats: number,
+    ints: number,
+    n: number,
+    exponent: number,
+    limit: number,
+  ): QuantizeOutcome {
     area.checkVector(floats, n);
     area.checkVector(ints, n);
     const { scale, bound } = quantizeScaling(exponent, limit);

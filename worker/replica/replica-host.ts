@@ -13,16 +13,16 @@ export interface ReplicaThreadData {
 /** The control thread's handle on the replica thread. */
 export class ReplicaHost {
   private handler: (message: FromReplica) => void = () => undefined;
+  private port = 0;
 
   private constructor(
     private readonly thread: Worker,
     private readonly shared: Int32Array,
-    readonly ringPort: number,
   ) {
     thread.on('message', (message: FromReplica) => this.handler(message));
-    thread.on('error', (error) =>
-      this.handler({ kind: 'fatal', code: 'run-failed', message: error.stack ?? error.message }),
-    );
+    thread.on('error', (error) => {
+      this.handler({ kind: 'fatal', code: 'run-failed', message: error.stack ?? error.message });
+    });
     thread.on('exit', (code) => {
       this.handler({
         kind: 'fatal',
@@ -37,17 +37,23 @@ export class ReplicaHost {
     const progress = new SharedArrayBuffer(4 * PROGRESS.length);
     const workerData: ReplicaThreadData = { workerId, progress, ringHost, ringPort };
     const thread = new Worker(compiledUrl(import.meta.url, './replica-thread.js'), { workerData });
-    const port = await new Promise<number>((resolve, reject) => {
-      thread.once('error', reject);
-      thread.once('message', (message: FromReplica) => {
-        if (message.kind === 'listening') resolve(message.port);
-        else if (message.kind === 'fatal') {
+    const host = new ReplicaHost(thread, new Int32Array(progress));
+    await new Promise<void>((resolve, reject) => {
+      host.onMessage((message) => {
+        if (message.kind === 'listening') {
+          host.port = message.port;
+          resolve();
+        } else if (message.kind === 'fatal') {
           reject(new OperationalError(message.code === 'usage' ? 'usage' : 'run-failed', message.message));
         }
       });
     });
-    thread.removeAllListeners();
-    return new ReplicaHost(thread, new Int32Array(progress), port);
+    return host;
+  }
+
+  /** Where the other workers reach this one's ring. */
+  get ringPort(): number {
+    return this.port;
   }
 
   onMessage(handler: (message: FromReplica) => void): void {

@@ -9,7 +9,7 @@ import {
   type RunSpec,
 } from '../../proto/index.js';
 import { createEngine, engineFingerprint, ENGINE_NAMES } from '../engine/index.js';
-import { allocationBytes, loadKernels } from '../kernels/index.js';
+import { KERNELS_VERSION, allocationBytes, loadKernels } from '../kernels/index.js';
 import { RingServer, kernelAdder, openRing, type Adder } from '../ring/index.js';
 import { AssignmentInbox } from './assignment-inbox.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
@@ -65,13 +65,9 @@ async function prepare(
   const buffers = new UpdateBuffers(kernels, layout.model, shards);
   const adder: Adder = kernelAdder(kernels);
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
-  const engine = await createEngine(name, { model, shardBatch, slots: shards, parameters: state.parameters });
-  const fingerprint = await engineFingerprint(engine, {
-    model,
-    shardBatch,
-    slots: shards,
-    parameters: state.parameters,
-  });
+  const engineOptions = { model, shardBatch, slots: shards, parameters: state.parameters };
+  const engine = await createEngine(name, engineOptions);
+  const fingerprint = await engineFingerprint(engine, engineOptions, [`kernels ${KERNELS_VERSION}`]);
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
   const reporter = new Reporter();
   const updateStep = new UpdateStep({ spec, engine, kernels, state, buffers, reporter, nowMs, onPhase });

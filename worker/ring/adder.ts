@@ -29,23 +29,26 @@ export interface AddKernel {
   addInt32(destination: number, source: number, n: number): void;
 }
 
-/** Small enough that what was just copied in is still in the first-level cache when the kernel reads it. */
-const SCRATCH_BYTES = 16_384;
+/**
+ * What `kernelAdder` allocates. Small enough that what was just copied in is still in the first-level cache when the
+ * kernel reads it.
+ */
+export const ADDER_SCRATCH_BYTES = 16_384;
 
 /**
  * Adds with the SIMD kernel, for vectors that lie in its memory. Received bytes lie outside, so they pass through a
  * scratch area; measured for 4 MB: 0.31 ms this way, 0.83 ms by the loop of `plainAdder`.
  */
 export function kernelAdder(kernel: AddKernel): Adder {
-  const address = kernel.allocate(SCRATCH_BYTES);
-  let scratch = new Uint8Array(kernel.memory.buffer, address, SCRATCH_BYTES);
+  const address = kernel.allocate(ADDER_SCRATCH_BYTES);
+  let scratch = new Uint8Array(kernel.memory.buffer, address, ADDER_SCRATCH_BYTES);
   return {
     add(destination, source) {
       if (scratch.buffer !== kernel.memory.buffer)
-        scratch = new Uint8Array(kernel.memory.buffer, address, SCRATCH_BYTES);
+        scratch = new Uint8Array(kernel.memory.buffer, address, ADDER_SCRATCH_BYTES);
       invariant(destination.buffer === kernel.memory.buffer, 'the vector lies in the memory of the kernels');
-      for (let start = 0; start < source.byteLength; start += SCRATCH_BYTES) {
-        const part = source.subarray(start, start + SCRATCH_BYTES);
+      for (let start = 0; start < source.byteLength; start += ADDER_SCRATCH_BYTES) {
+        const part = source.subarray(start, start + ADDER_SCRATCH_BYTES);
         scratch.set(part);
         kernel.addInt32(destination.byteOffset + start, address, part.byteLength / ELEMENT_BYTES);
       }

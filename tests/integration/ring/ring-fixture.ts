@@ -31,7 +31,15 @@ export class Fixture {
   ): Promise<T> {
     const defaults = {
       ...{ host: HOST, port: server.port, peerName: 'the server', runId: RUN, ringEpoch: 1 },
-      ...{ purpose: 'ring' as const, secret: SECRET, fromRank: 1, toRank: 0, deadlineMs: 10_000, clock: systemClock, randomBytes },
+      ...{
+        purpose: 'ring' as const,
+        secret: SECRET,
+        fromRank: 1,
+        toRank: 0,
+        deadlineMs: 10_000,
+        clock: systemClock,
+        randomBytes,
+      },
       ...{ signal: this.abort.signal, refusals: server.refusals },
     } satisfies Partial<DialOptions>;
     return dialPeer({ ...defaults, ...options }, adopt);

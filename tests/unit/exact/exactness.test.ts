@@ -52,7 +52,7 @@ describe('the reduced mean', () => {
     }
   });
 
-  it('is as close as the design says once the magnitude is known: 2^-24 of it for four shards', () => {
+  it('is within 2^-24 of the tracked magnitude for four shards, once that is known', () => {
     let ranges: readonly TensorRange[] = first(layout);
     for (let update = 0; update < 3; update++)
       ranges = reduce(layout, ranges, shardsOf(4, update, [-9, -2])).next;

@@ -37,7 +37,7 @@ function handlerOf(files: Map<string, Uint8Array>): tf.io.IOHandler {
         (manifest) => {
           const paths = manifest.flatMap((group) => group.paths);
           const specs = manifest.flatMap((group) => group.weights);
-          return Promise.resolve([specs, Uint8Array.from(paths.flatMap((path) => [...file(path)])).buffer]);
+          return Promise.resolve([specs, new Uint8Array(Buffer.concat(paths.map(file))).buffer]);
         },
       ),
   };

@@ -6,8 +6,8 @@ let pair: KernelPair;
 let reference: (bytes: Uint8Array) => string;
 beforeAll(async () => {
   pair = await KernelPair.load();
-  const { h64Raw } = await xxhash();
-  reference = (bytes) => h64Raw(bytes).toString(16).padStart(16, '0');
+  const hasher = await xxhash();
+  reference = (bytes) => hasher.h64Raw(bytes).toString(16).padStart(16, '0');
 });
 beforeEach(() => pair.clear());
 

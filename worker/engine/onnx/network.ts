@@ -17,8 +17,7 @@ const RULES: { [Kind in LayerDescription['kind']]: LayerRule<Extract<LayerDescri
 };
 
 /** The table ties a rule to its layer by kind, which the type system cannot follow through a lookup. */
-const ruleOf = (layer: LayerDescription): LayerRule<LayerDescription> =>
-  RULES[layer.kind] as LayerRule<LayerDescription>;
+const ruleOf = (layer: LayerDescription): LayerRule<LayerDescription> => RULES[layer.kind];
 
 const hasParameters = (layer: LayerDescription): boolean =>
   layer.kind === 'dense' || layer.kind === 'batchNorm';

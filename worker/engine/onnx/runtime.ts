@@ -1,12 +1,11 @@
 import { createRequire } from 'node:module';
-import type { InferenceSession, TypedTensor } from 'onnxruntime-node';
+import type * as onnxruntime from 'onnxruntime-node';
 import { messageOf, OperationalError } from '../../../proto/index.js';
-import { encodeModel } from './schema.js';
-import type { OnnxGraph } from './schema.js';
 
-export type OnnxRuntime = typeof import('onnxruntime-node');
+export type OnnxRuntime = typeof onnxruntime;
 export type OnnxProvider = 'cpu' | 'cuda' | 'webgpu';
-export type { InferenceSession, TypedTensor };
+export type InferenceSession = onnxruntime.InferenceSession;
+export type TypedTensor<T extends keyof onnxruntime.Tensor.DataTypeMap> = onnxruntime.TypedTensor<T>;
 
 /** A CommonJS package: its exports are seen alike by every module loader only through `require`. */
 const require = createRequire(import.meta.url);
@@ -35,35 +34,4 @@ function loadFailure(cause: unknown): string {
     `onnxruntime-node's native library does not load on ${here} (${firstLine}): ` +
     'node_modules may have been made for another platform; run `npm ci` on this machine'
   );
-}
-
-/**
- * Opens a session that computes on the calling thread alone: how work is split over threads changes the bits of sums.
- * Nothing falls back to the CPU silently where another provider is asked for.
- * Throws OperationalError('engine-unavailable') where the provider cannot run the graph here.
- */
-export async function openSession(
-  runtime: OnnxRuntime,
-  provider: OnnxProvider,
-  graph: OnnxGraph,
-): Promise<InferenceSession> {
-  const model = encodeModel(graph);
-  try {
-    return await runtime.InferenceSession.create(model, {
-      executionProviders: [provider],
-      graphOptimizationLevel: 'all',
-      executionMode: 'sequential',
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      logSeverityLevel: 3,
-      ...(provider === 'cpu' ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
-    });
-  } catch (cause) {
-    const [firstLine = ''] = messageOf(cause).trim().split('\n');
-    throw new OperationalError(
-      'engine-unavailable',
-      `ONNX Runtime cannot compute "${graph.name}" with its ${provider} provider here: ${firstLine}`,
-      { cause },
-    );
-  }
 }

@@ -20,8 +20,8 @@ const CLOSE_MS = 5_000;
 const ENTRY = new URL('./engine-process-main.js', import.meta.url);
 
 interface Pending {
-  resolve(answer: EngineAnswer): void;
-  reject(error: Error): void;
+  readonly resolve: (answer: EngineAnswer) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -131,7 +131,8 @@ class Channel {
 
   /** Ends the process: by asking, and where that is not heard in time, by force. */
   async end(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === undefined) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === undefined)
+      return;
     const exited = once(this.child, 'exit');
     const timer = setTimeout(() => this.child.kill('SIGKILL'), CLOSE_MS);
     if (this.ended === undefined) await this.ask({ kind: 'close' }).catch(() => undefined);

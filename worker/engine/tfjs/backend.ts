@@ -1,8 +1,11 @@
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
+import type * as tfjsCpu from '@tensorflow/tfjs-backend-cpu';
+import type * as tfjsWasm from '@tensorflow/tfjs-backend-wasm';
+import type * as tfjsCore from '@tensorflow/tfjs-core';
 import { messageOf, OperationalError } from '../../../proto/index.js';
 
-export type TensorFlow = typeof import('@tensorflow/tfjs-core');
+export type TensorFlow = typeof tfjsCore;
 export type TfjsBackend = 'wasm' | 'cpu' | 'tensorflow';
 
 export interface LoadedBackend {
@@ -71,11 +74,11 @@ async function withoutNewListeners<T>(work: () => Promise<T>): Promise<T> {
 function register(backend: TfjsBackend, load: (name: string) => unknown): string {
   switch (backend) {
     case 'cpu': {
-      const cpu = load('@tensorflow/tfjs-backend-cpu') as typeof import('@tensorflow/tfjs-backend-cpu');
+      const cpu = load('@tensorflow/tfjs-backend-cpu') as typeof tfjsCpu;
       return `tfjs-backend-cpu ${cpu.version_cpu}`;
     }
     case 'wasm': {
-      const wasm = load('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
+      const wasm = load('@tensorflow/tfjs-backend-wasm') as typeof tfjsWasm;
       wasm.setWasmPaths(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')) + sep);
       // How work is split over threads changes the bits of sums.
       wasm.setThreadsCount(1);

@@ -1,10 +1,9 @@
-import type { Tensor2D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { sizedLayers } from '../../../proto/index.js';
 import type { LayerDescription, NetworkDescription, NetworkName } from '../../../proto/index.js';
 import type { TensorFlow } from './backend.js';
 
 type BatchNorm = Extract<LayerDescription, { kind: 'batchNorm' }>;
-type Tensor = import('@tensorflow/tfjs-core').Tensor;
 
 /** A tensor by its name in the layout: `generator.2.weight`, `generator.3.mean`. */
 export type TensorByName = (name: string) => Tensor;
@@ -82,10 +81,7 @@ function product(tf: TensorFlow, x: Tensor2D, w: Tensor2D): Tensor2D {
       value: tf.matMul(left, right),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const [savedLeft, savedRight] = saved as [Tensor2D, Tensor2D];
-        return [
-          tf.matMul(dy as Tensor2D, tf.transpose(savedRight)),
-          tf.matMul(tf.transpose(savedLeft), dy as Tensor2D),
-        ];
+        return [tf.matMul(dy, tf.transpose(savedRight)), tf.matMul(tf.transpose(savedLeft), dy)];
       },
     };
   });

@@ -137,7 +137,7 @@ export class TfjsEngine implements Engine {
       return loss((name) => found(byName.get(name), name)) as Scalar;
     })(names.map(known));
     names.forEach((name, i) => results.set(name, found(grads[i], name)));
-    return value as Scalar;
+    return value;
   }
 
   /** Runs `fill`, then copies what it computed into `out`, all of it. */

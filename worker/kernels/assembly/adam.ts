@@ -44,8 +44,8 @@ export function adam(
   const epsilons = f32x4.splat(epsilon);
   const stepSizes = f32x4.splat(stepSize);
   const corrections = f32x4.splat(correction);
-  const end4 = ints + ((<usize>n & ~3) << 2);
-  const end = ints + (<usize>n << 2);
+  const end4 = ints + (((<usize>n) & ~3) << 2);
+  const end = ints + ((<usize>n) << 2);
   while (ints < end4) {
     const g = meanLanes(v128.load(ints), shares, scales);
     const newM = firstMoment(v128.load(m), g, betas1, rests1);

@@ -30,8 +30,8 @@ function largestLane(lanes: v128): u32 {
 export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: f32): u32 {
   const scales = f32x4.splat(scale);
   let magnitudes = i32x4.splat(0);
-  const end4 = floats + ((<usize>n & ~3) << 2);
-  const end = floats + (<usize>n << 2);
+  const end4 = floats + (((<usize>n) & ~3) << 2);
+  const end = floats + ((<usize>n) << 2);
   while (floats < end4) {
     const x = v128.load(floats);
     magnitudes = i32x4.max_u(magnitudes, magnitudeLanes(x));
@@ -53,8 +53,8 @@ export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: 
 }
 
 export function addInt32(destination: usize, source: usize, n: u32): void {
-  const end4 = source + ((<usize>n & ~3) << 2);
-  const end = source + (<usize>n << 2);
+  const end4 = source + (((<usize>n) & ~3) << 2);
+  const end = source + ((<usize>n) << 2);
   while (source < end4) {
     v128.store(destination, i32x4.add(v128.load(destination), v128.load(source)));
     source += 16;
@@ -70,8 +70,8 @@ export function addInt32(destination: usize, source: usize, n: u32): void {
 /** As an unsigned number: |-2^31| is 2^31. */
 export function maxAbsInt32(ints: usize, n: u32): u32 {
   let largest = i32x4.splat(0);
-  const end4 = ints + ((<usize>n & ~3) << 2);
-  const end = ints + (<usize>n << 2);
+  const end4 = ints + (((<usize>n) & ~3) << 2);
+  const end = ints + ((<usize>n) << 2);
   while (ints < end4) {
     largest = i32x4.max_u(largest, i32x4.abs(v128.load(ints)));
     ints += 16;
@@ -96,8 +96,8 @@ export function meanLanes(sums: v128, share: v128, scale: v128): v128 {
 export function dequantize(ints: usize, floats: usize, n: u32, share: f32, scale: f32): void {
   const shares = f32x4.splat(share);
   const scales = f32x4.splat(scale);
-  const end4 = ints + ((<usize>n & ~3) << 2);
-  const end = ints + (<usize>n << 2);
+  const end4 = ints + (((<usize>n) & ~3) << 2);
+  const end = ints + ((<usize>n) << 2);
   while (ints < end4) {
     v128.store(floats, meanLanes(v128.load(ints), shares, scales));
     ints += 16;

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { UsageError } from '../../proto/index.js';
+import { CommandError, runCommand } from './command.js';
+import { pollUntil } from './poll.js';
+
+/** A server whose launcher was killed ends within the tether's grace; no longer than that is it waited for. */
+const WAIT_MS = 7_000;
+const POLL_MS = 50;
+const QUERY_TIMEOUT_MS = 5_000;
+
+/**
+ * Resolves once no server uses the store any more: two at once would ruin it. The one of a launcher that was just killed
+ * is waited for. Throws UsageError when another is at work.
+ * @param configFile what a server of this store has on its command line
+ */
+export async function awaitStoreFree(
+  storeFolder: string,
+  pidFile: string,
+  configFile: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const text = await readFile(pidFile, 'utf8').catch(() => '');
+  const pid = /^\d{1,10}$/.test(text.trim()) ? Number(text) : 0;
+  if (pid < 2) return;
+  const isFree = async (): Promise<boolean> => !(await commandLine(pid)).includes(configFile);
+  if (await pollUntil(isFree, { everyMs: POLL_MS, deadlineMs: WAIT_MS, signal })) return;
+  throw new UsageError(`${storeFolder} is in use by another cluster (nats-server, process ${pid}): let it end first`);
+}
+
+/** The command line of a process, empty when there is none of that id: ids are used again. */
+async function commandLine(pid: number): Promise<string> {
+  if (process.platform === 'linux') {
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    return line.replaceAll('\0', ' ');
+  }
+  try {
+    return await runCommand('ps', ['-o', 'command=', '-p', String(pid)], { timeoutMs: QUERY_TIMEOUT_MS });
+  } catch (error) {
+    if (error instanceof CommandError) return '';
+    throw error;
+  }
+}
