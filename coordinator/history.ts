@@ -81,7 +81,7 @@ export class History {
   }
 
   static decode(bytes: Uint8Array): History {
-    const packed = new Float64Array(bytes.slice().buffer);
+    const packed = new Float64Array(new Uint8Array(bytes).buffer); // aligned, and of its own
     const history = new History();
     for (let i = 0; i < packed.length; i += COLUMNS) {
       history.rows.push({

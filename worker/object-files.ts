@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { NatsConnection, ObjectStore } from 'nats';
 import { OperationalError, type FileRecord } from '../proto/index.js';
 import { objectStoreName } from '../proto/runtime/stores.js';
-import type { NamedFile } from './replica/index.js';
+import type { NamedFile } from './export/index.js';
 
 const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -53,8 +53,8 @@ export class RunFolder {
 
   create(): void {
     try {
-      mkdirSync(this.natsFolder, { recursive: true, mode: 0o700 });
       mkdirSync(this.logFolder, { recursive: true });
+      mkdirSync(this.natsFolder, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw new UsageError(`--out: ${this.path} cannot be made: ${(error as Error).message}`);
     }

@@ -19,13 +19,24 @@ const MAX_OUTPUT_BYTES = 4 << 20;
  * Runs a command without a shell and returns its standard output. Throws CommandError when it is missing, fails or takes
  * too long, OperationalError('aborted') when `signal` is aborted.
  */
-export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<string> {
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const { timeoutMs, cwd, signal } = options;
     execFile(
       command,
       args,
-      { timeout: timeoutMs, killSignal: 'SIGKILL', cwd, env: options.environment, signal, maxBuffer: MAX_OUTPUT_BYTES },
+      {
+        timeout: timeoutMs,
+        killSignal: 'SIGKILL',
+        cwd,
+        env: options.environment,
+        signal,
+        maxBuffer: MAX_OUTPUT_BYTES,
+      },
       (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
         else if (signal?.aborted) reject(new OperationalError('aborted', `${command} was interrupted`));
@@ -45,6 +56,7 @@ function failureOf(
   if (error.code === 'EACCES') return `${command} is not executable`;
   if (error.killed === true) return `${command} took more than ${timeoutMs / 1000} s`;
   const said = stderr.trim().split('\n')[0] ?? '';
-  const ended = typeof error.code === 'number' ? `exit status ${error.code}` : String(error.signal ?? error.code);
+  const ended =
+    typeof error.code === 'number' ? `exit status ${error.code}` : String(error.signal ?? error.code);
   return said === '' ? `${command} failed (${ended})` : `${command} failed: ${said}`;
 }

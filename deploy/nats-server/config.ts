@@ -43,7 +43,10 @@ export function renderConfig(config: NatsServerConfig): string {
 /** A string of NATS's configuration language, which escapes as JSON does but for control characters. */
 function quoted(text: string): string {
   for (const character of text) {
-    if (character < ' ') throw new UsageError(`nats-server cannot be given a path with control characters: ${JSON.stringify(text)}`);
+    if (character < ' ')
+      throw new UsageError(
+        `nats-server cannot be given a path with control characters: ${JSON.stringify(text)}`,
+      );
   }
   return JSON.stringify(text);
 }

@@ -38,7 +38,8 @@ export interface DebianRelease {
 
 /** Null when `/etc/os-release` is not that of a Debian. */
 export function parseOsRelease(text: string): DebianRelease | null {
-  const field = (name: string): string | undefined => new RegExp(`^${name}="?([\\w.]+)"?$`, 'm').exec(text)?.[1];
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}="?([\\w.]+)"?$`, 'm').exec(text)?.[1];
   const codename = field('VERSION_CODENAME');
   if (field('ID') !== 'debian' || codename === undefined) return null;
   // Testing and unstable have no version; their mirrors hold trixie as well.
@@ -69,7 +70,10 @@ async function fetchPackage(debian: DebianRelease, context: FetchContext): Promi
   const architecture = (await runCommand('dpkg', ['--print-architecture'], query)).trim();
   const lists = `Dir::State::Lists=${join(workFolder, 'lists')}`;
   // Printing the addresses works without lists and without root, unlike asking for the index targets.
-  const mirror = mirrorOf(await runCommand('apt-get', ['--print-uris', '-o', lists, 'update'], query), debian.codename);
+  const mirror = mirrorOf(
+    await runCommand('apt-get', ['--print-uris', '-o', lists, 'update'], query),
+    debian.codename,
+  );
   if (mirror === null) throw new SourceError(`apt's sources name no mirror for ${debian.codename}`);
 
   const signedBy = existsSync(KEYRING) ? ` signed-by=${KEYRING}` : '';
@@ -85,7 +89,10 @@ async function fetchPackage(debian: DebianRelease, context: FetchContext): Promi
     `fetching nats-server: Debian's package from ${debian.suite} (5 MB, and 10 MB for the list of packages), unpacked into the cache, not installed ...`,
   );
   // Without Error-Mode an unreachable mirror is a warning only, and the list stays empty.
-  await runCommand('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'], { ...apart, environment: aptEnvironment });
+  await runCommand('apt-get', ['-qq', '-o', 'APT::Update::Error-Mode=any', 'update'], {
+    ...apart,
+    environment: aptEnvironment,
+  });
   await runCommand('apt-get', ['-qq', 'download', 'nats-server'], { ...apart, environment: aptEnvironment });
   const file = (await readdir(workFolder)).find((name) => name.endsWith('.deb'));
   if (file === undefined) throw new SourceError('apt-get download left no package');
@@ -102,7 +109,9 @@ async function fetchPackage(debian: DebianRelease, context: FetchContext): Promi
  * else of it: no preferences, no default release, no hooks, no sources, no shared folders.
  */
 export function aptConfiguration(machineDump: string, workFolder: string): string {
-  const kept = machineDump.split('\n').filter((line) => /^Acquire::/i.test(line) && !/^Acquire::Languages/i.test(line));
+  const kept = machineDump
+    .split('\n')
+    .filter((line) => /^Acquire::/i.test(line) && !/^Acquire::Languages/i.test(line));
   return [
     ...kept,
     'Dir::Etc::Main "/dev/null";',

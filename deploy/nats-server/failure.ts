@@ -14,7 +14,9 @@ export interface StartFailure {
 export function startError(failure: StartFailure): OperationalError {
   const { said, storeFolder, port } = failure;
   if (/address already in use/i.test(said)) {
-    return new UsageError(`nats-server: port ${port} on 127.0.0.1 is taken: name another, or 0 for a free one`);
+    return new UsageError(
+      `nats-server: port ${port} on 127.0.0.1 is taken: name another, or 0 for a free one`,
+    );
   }
   if (/no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i.test(said)) {
     return new OperationalError('nats-server', `nats-server: no space is left on the disk of ${storeFolder}`);
@@ -23,7 +25,10 @@ export function startError(failure: StartFailure): OperationalError {
     return new UsageError(`nats-server: ${storeFolder} cannot be written to: name another folder`);
   }
   const line = lastComplaint(said);
-  return new OperationalError('nats-server', `nats-server ${failure.words}${line === null ? '' : `: ${line}`}`);
+  return new OperationalError(
+    'nats-server',
+    `nats-server ${failure.words}${line === null ? '' : `: ${line}`}`,
+  );
 }
 
 /** The last fatal or error line of the log, without its time and process; else the last line of all. */

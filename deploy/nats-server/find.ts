@@ -37,9 +37,16 @@ const NEEDED = `${OLDEST_VERSION.major}.${OLDEST_VERSION.minor} or newer`;
 export async function findNatsServer(options: FindOptions): Promise<FoundNatsServer> {
   const named = options.environment['GAN_NATS_SERVER'];
   if (named) return namedServer(named, options.signal);
-  const cached = join(options.cacheFolder, 'nats-server', goPlatform(process.platform, process.arch), 'nats-server');
+  const cached = join(
+    options.cacheFolder,
+    'nats-server',
+    goPlatform(process.platform, process.arch),
+    'nats-server',
+  );
   return (
-    (await fromPath(options)) ?? (await probed(cached, 'cache', options.signal)) ?? (await fetchInto(cached, options))
+    (await fromPath(options)) ??
+    (await probed(cached, 'cache', options.signal)) ??
+    (await fetchInto(cached, options))
   );
 }
 
@@ -56,13 +63,18 @@ async function fromPath(options: FindOptions): Promise<FoundNatsServer | null> {
     if (folder === '' || !isExecutableFile(path)) continue;
     const probe = await probeNatsServer(path, options.signal);
     if (probe.kind === 'usable') return { path, version: probe.version, from: 'PATH' };
-    const why = probe.kind === 'too-old' ? `is ${probe.version}, ${NEEDED} is needed` : `is of no use: ${probe.reason}`;
+    const why =
+      probe.kind === 'too-old' ? `is ${probe.version}, ${NEEDED} is needed` : `is of no use: ${probe.reason}`;
     options.onProgress?.(`passing over ${path}: it ${why}`);
   }
   return null;
 }
 
-async function probed(path: string, from: string, signal: AbortSignal | undefined): Promise<FoundNatsServer | null> {
+async function probed(
+  path: string,
+  from: string,
+  signal: AbortSignal | undefined,
+): Promise<FoundNatsServer | null> {
   if (!isExecutableFile(path)) return null;
   const probe = await probeNatsServer(path, signal);
   return probe.kind === 'usable' ? { path, version: probe.version, from } : null;
@@ -94,7 +106,11 @@ async function fetchInto(cached: string, options: FindOptions): Promise<FoundNat
   );
 }
 
-async function fetchFrom(source: NatsServerSource, cached: string, options: FindOptions): Promise<FoundNatsServer> {
+async function fetchFrom(
+  source: NatsServerSource,
+  cached: string,
+  options: FindOptions,
+): Promise<FoundNatsServer> {
   const workFolder = partPath(cached);
   await mkdir(workFolder);
   try {

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 /** What a server tells each client first. */
-const infoSchema = z.object({ jetstream: z.boolean().default(false), auth_required: z.boolean().default(false) });
+const infoSchema = z.object({
+  jetstream: z.boolean().default(false),
+  auth_required: z.boolean().default(false),
+});
 const portsSchema = z.object({ nats: z.array(z.string()).min(1) });
 
 const PORTS_FILE = /_(\d+)\.ports$/;

@@ -51,7 +51,11 @@ export function releaseArchive(
         context.onProgress(`fetching nats-server ${release.version} from ${hostOf(url)} (about 6 MB) ...`);
         await fetchArchive(url, archive, sha256, context);
         const { workFolder: cwd, signal } = context;
-        await runCommand('tar', ['-xzf', archive, `${stem}/nats-server`], { timeoutMs: UNPACK_TIMEOUT_MS, cwd, signal });
+        await runCommand('tar', ['-xzf', archive, `${stem}/nats-server`], {
+          timeoutMs: UNPACK_TIMEOUT_MS,
+          cwd,
+          signal,
+        });
       } catch (error) {
         if (!(error instanceof DownloadError || error instanceof CommandError)) throw error;
         throw new SourceError(`${hostOf(url)}: ${error.message}`, { cause: error });
@@ -80,5 +84,6 @@ async function fetchArchive(url: string, path: string, sha256: string, context: 
     await file.close();
   }
   const found = hash.digest('hex');
-  if (found !== sha256) throw new DownloadError(`wrong checksum (SHA-256 ${sha256} was expected, found ${found})`);
+  if (found !== sha256)
+    throw new DownloadError(`wrong checksum (SHA-256 ${sha256} was expected, found ${found})`);
 }

@@ -116,6 +116,10 @@ class TetheredServer {
         resolve(words);
       };
       this.tether.on('error', (error) => end(`could not be run: ${error.message}`));
+      // A tether that was killed can no longer end its server; the pipes close with the server.
+      this.tether.on('exit', (_, signal) => {
+        if (signal !== null) this.killGroup();
+      });
       this.tether.on('close', (status, signal) => {
         end(signal === null ? `ended with exit status ${status ?? 0}` : `was ended by ${signal}`);
       });
@@ -143,8 +147,6 @@ class TetheredServer {
     const patience = setTimeout(() => this.killGroup(), STOP_TIMEOUT_MS);
     await this.exited;
     clearTimeout(patience);
-    // A tether that was killed itself has left its server behind.
-    this.killGroup();
   }
 
   private killGroup(): void {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { UsageError } from '../../proto/index.js';
+import { OperationalError, UsageError } from '../../proto/index.js';
 import { CommandError, runCommand } from './command.js';
 import { pollUntil } from './poll.js';
 
@@ -24,7 +24,10 @@ export async function awaitStoreFree(
   if (pid < 2) return;
   const isFree = async (): Promise<boolean> => !(await commandLine(pid)).includes(configFile);
   if (await pollUntil(isFree, { everyMs: POLL_MS, deadlineMs: WAIT_MS, signal })) return;
-  throw new UsageError(`${storeFolder} is in use by another cluster (nats-server, process ${pid}): let it end first`);
+  if (signal?.aborted) throw new OperationalError('aborted', 'the start of nats-server was interrupted');
+  throw new UsageError(
+    `${storeFolder} is in use by another cluster (nats-server, process ${pid}): let it end first`,
+  );
 }
 
 /** The command line of a process, empty when there is none of that id: ids are used again. */

@@ -14,7 +14,9 @@ const PROBE_TIMEOUT_MS = 10_000;
 /** What `nats-server --version` prints, e.g. `nats-server: v2.10.27`; null when it is something else. */
 export function parseVersion(output: string): NatsServerVersion | null {
   const match = /nats-server:? v?(\d{1,5})\.(\d{1,5})\.(\d{1,5})/.exec(output);
-  return match === null ? null : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3]) };
+  return match === null
+    ? null
+    : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3]) };
 }
 
 export const formatVersion = (version: NatsServerVersion): string =>
@@ -41,6 +43,7 @@ export async function probeNatsServer(path: string, signal?: AbortSignal): Promi
     throw error;
   }
   const version = parseVersion(output);
-  if (version === null) return { kind: 'unusable', reason: `${path} --version does not speak like nats-server` };
+  if (version === null)
+    return { kind: 'unusable', reason: `${path} --version does not speak like nats-server` };
   return { kind: isNewEnough(version) ? 'usable' : 'too-old', version: formatVersion(version) };
 }

@@ -75,7 +75,7 @@ export class LinesView implements ProgressView {
 
   status(status: Status): void {
     const over = status.phase === 'finishing' || status.phase === 'ended';
-    if ((status.phase !== 'training' && !over) || status.step === this.lastStep) return;
+    if ((status.phase !== 'training' && !over) || status.step === this.lastStep || status.step === 0) return;
     if (!over && this.nowMs() - this.lastLineMs < LINE_EVERY_MS) return;
     this.lastLineMs = this.nowMs();
     this.lastStep = status.step;

@@ -1,2 +1,2 @@
-export type { FromReplica, NamedFile } from './port.js';
+export type { FromReplica } from './port.js';
 export { ReplicaHost } from './replica-host.js';

@@ -1,5 +1,7 @@
 import type { DownMessage, RunSpec, RunSpecDraft, UpdateRow, WorkerTotals } from '../../proto/index.js';
 
+import type { NamedFile } from '../export/index.js';
+
 /** What the control thread tells the replica thread. */
 export type ToReplica =
   | { readonly kind: 'prepare'; readonly runId: string; readonly spec: RunSpec | RunSpecDraft }
@@ -17,11 +19,6 @@ export interface ReplicaReport {
   readonly rows: readonly UpdateRow[];
   readonly fingerprints: readonly { readonly update: number; readonly fingerprint: string }[];
   readonly totals: WorkerTotals;
-}
-
-export interface NamedFile {
-  readonly name: string;
-  readonly bytes: Uint8Array;
 }
 
 /** What the replica thread tells the control thread. */

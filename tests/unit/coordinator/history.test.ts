@@ -31,7 +31,9 @@ describe('the history', () => {
 
   it('comes back from a checkpoint, cut off at its step', () => {
     const history = threeSteps();
-    expect(History.decode(history.encode(3)).toCsv(2)).toBe(history.toCsv(2));
+    // As it comes from the store: somewhere within a larger buffer, at any alignment.
+    const stored = Buffer.concat([Buffer.of(0), history.encode(3), Buffer.of(0)]).subarray(1, -1);
+    expect(History.decode(stored).toCsv(2)).toBe(history.toCsv(2));
     const cut = History.decode(history.encode(1));
     expect(cut.length).toBe(1);
     cut.append([row(2, [1.25, 0.5, 0.5]), row(3, [null], { skipped: true })], 1.5);

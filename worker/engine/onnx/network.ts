@@ -16,7 +16,7 @@ const RULES: { [Kind in LayerDescription['kind']]: LayerRule<Extract<LayerDescri
   sigmoid,
 };
 
-/** The table ties a rule to its layer by kind, which the type system cannot follow through a lookup. */
+/** The table ties a rule to its layers by kind: it is never called with another's. */
 const ruleOf = (layer: LayerDescription): LayerRule<LayerDescription> => RULES[layer.kind];
 
 const hasParameters = (layer: LayerDescription): boolean =>
