@@ -1,7 +1,8 @@
 import { OperationalError, UsageError } from '../../proto/index.js';
 import { ArrayDataset, SyntheticDataset, type Dataset } from './dataset.js';
 import { openImagesFolder } from './images-folder.js';
-import { loadMnist, type MnistProgress } from './mnist.js';
+import { loadMnist } from './mnist.js';
+import type { DownloadProgress } from './published-file.js';
 import { SyntheticDigits } from './synthetic/synthetic-digits.js';
 
 /** As many as MNIST's training set has. */
@@ -52,7 +53,7 @@ async function open(source: string, options: DatasetOptions): Promise<Dataset> {
 }
 
 /** Turns a download's progress into a line when it starts and one at each further quarter. */
-export function progressLines(say: (line: string) => void): (progress: MnistProgress) => void {
+export function progressLines(say: (line: string) => void): (progress: DownloadProgress) => void {
   let host = '';
   let quarter = 0;
   return (progress) => {
@@ -61,7 +62,7 @@ export function progressLines(say: (line: string) => void): (progress: MnistProg
       host = progress.host;
       quarter = 0;
       const size = totalBytes === null ? '' : ` (${megabytes(totalBytes)} MB)`;
-      say(`downloading MNIST's ${words} from ${host}${size} ...`);
+      say(`downloading ${words} from ${host}${size} ...`);
     }
     if (totalBytes === null || totalBytes === 0) return;
     const reached = Math.floor((4 * receivedBytes) / totalBytes);

@@ -30,10 +30,10 @@ export interface DownloadProgress {
 }
 
 export interface FetchOptions {
-  readonly cacheFolder: string;
+  /** Addresses that end with a slash, tried in this order. */
+  readonly mirrors: readonly string[];
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  readonly mirrors?: readonly string[] | undefined;
   readonly connectTimeoutMs?: number | undefined;
   readonly stallTimeoutMs?: number | undefined;
   readonly nowMs?: (() => number) | undefined;
@@ -50,16 +50,18 @@ const STALL_TIMEOUT_MS = 15_000;
 const GZIP_OVERHEAD_BYTES = 65_536;
 
 /**
- * One of MNIST's four files, from the cache, else from the first mirror that has it whole. In the cache it lies
- * unpacked, so that the next start only reads and checks it; a damaged one is fetched anew. Throws
- * OperationalError('dataset') with one line that names all that was tried, or OperationalError('aborted').
+ * The file from `folder`, else from the first mirror that has it whole. It is kept unpacked, so that the next start only
+ * reads and checks it; a damaged one is fetched anew. Throws OperationalError('dataset') with one line that names all
+ * that was tried, or OperationalError('aborted').
  */
-export async function loadMnist(part: MnistPart, options: FetchOptions): Promise<CheckedArray> {
-  const file: PublishedFile = MNIST_FILES[part];
-  const folder = join(options.cacheFolder, 'mnist');
+export async function loadPublishedFile(
+  file: PublishedFile,
+  folder: string,
+  options: FetchOptions,
+): Promise<CheckedArray> {
   const path = join(folder, file.name);
-  const cached = await readCached(path, file);
-  if (cached !== null) return cached;
+  const kept = await readKept(path, file);
+  if (kept !== null) return kept;
   try {
     await removeAbandonedParts(folder, (options.nowMs ?? Date.now)());
     await fetchFromMirrors(path, file, options);
@@ -67,16 +69,16 @@ export async function loadMnist(part: MnistPart, options: FetchOptions): Promise
     if (error instanceof OperationalError) throw error;
     throw new OperationalError(
       'dataset',
-      `MNIST cannot be kept in ${folder} (${messageOf(error)}): name another cache folder by GAN_CACHE_DIR`,
+      `${file.words} cannot be kept in ${folder} (${messageOf(error)}): name another cache folder by GAN_CACHE_DIR`,
     );
   }
-  const fetched = await readCached(path, file);
+  const fetched = await readKept(path, file);
   if (fetched !== null) return fetched;
   throw new OperationalError('dataset', `${path} was changed by somebody else while it was read: try again`);
 }
 
-/** The file in the cache; null when it is missing or not what it should be: fetching replaces it. */
-async function readCached(path: string, file: PublishedFile): Promise<CheckedArray | null> {
+/** The file in the folder; null when it is missing or not what it should be: fetching replaces it. */
+async function readKept(path: string, file: PublishedFile): Promise<CheckedArray | null> {
   let array: IdxArray;
   try {
     array = await readIdx(path);
@@ -89,20 +91,22 @@ async function readCached(path: string, file: PublishedFile): Promise<CheckedArr
 }
 
 async function fetchFromMirrors(path: string, file: PublishedFile, options: FetchOptions): Promise<void> {
-  const failures: string[] = [];
-  for (const mirror of options.mirrors ?? MNIST_MIRRORS) {
+  /** Servers by what was wrong with them: without a network it is the same for all. */
+  const failures = new Map<string, string[]>();
+  for (const mirror of options.mirrors) {
     const url = new URL(`${file.name}.gz`, mirror).href;
     try {
       await writeWholeFile(path, verified(unpacked(downloadOf(url, file, options)), file));
       return;
     } catch (error) {
       if (!(error instanceof DownloadError)) throw error;
-      failures.push(`${hostOf(url)}: ${error.message}`);
+      failures.set(error.message, [...(failures.get(error.message) ?? []), hostOf(url)]);
     }
   }
+  const tried = [...failures].map(([reason, hosts]) => `${hosts.join(', ')}: ${reason}`).join('; ');
   throw new OperationalError(
     'dataset',
-    `MNIST's ${file.words} cannot be downloaded (${failures.join('; ')}): name a folder that holds ${file.name}(.gz), or synthetic, by --data`,
+    `${file.words} cannot be downloaded (${tried}): name a folder that holds ${file.name}(.gz), or synthetic, by --data`,
   );
 }
 

@@ -10,7 +10,7 @@ import {
 } from '../../proto/index.js';
 import { createEngine, engineFingerprint, ENGINE_NAMES } from '../engine/index.js';
 import { KERNELS_VERSION, allocationBytes, loadKernels } from '../kernels/index.js';
-import { RingServer, kernelAdder, openRing, type Adder } from '../ring/index.js';
+import { ADDER_SCRATCH_BYTES, RingServer, kernelAdder, openRing, type Adder } from '../ring/index.js';
 import { AssignmentInbox } from './assignment-inbox.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
 import type { ReplicaThreadData } from './replica-host.js';
@@ -25,8 +25,6 @@ import { UpdateStep } from './update-step.js';
 const RING_OPEN_MS = 15_000;
 /** A neighbour may be computing many shards: a frozen process is noticed by its heartbeats long before. */
 const RING_SILENCE_MS = 60_000;
-/** What the ring's adder takes out of the kernel memory. */
-const ADDER_BYTES = 65_536;
 
 invariant(parentPort !== null, 'the replica runs in a thread of its own');
 const port = parentPort;
@@ -59,7 +57,9 @@ async function prepare(
   const { model, shards, shardBatch } = draft;
   const layout = stateLayout(model);
   const memoryBytes =
-    allocationBytes(layout.bytes) + UpdateBuffers.bytes(modelLayout(model), shards) + ADDER_BYTES;
+    allocationBytes(layout.bytes) +
+    UpdateBuffers.bytes(modelLayout(model), shards) +
+    allocationBytes(ADDER_SCRATCH_BYTES);
   const kernels = await loadKernels({ memoryBytes });
   const state = new ReplicaState(layout, kernels);
   const buffers = new UpdateBuffers(kernels, layout.model, shards);
