@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -10,6 +10,7 @@ import {
   type FileRecord,
   type WorkerTotals,
 } from '../proto/index.js';
+import { makeFolder } from '../proto/runtime/make-folder.js';
 import { writeWholeFile } from '../proto/runtime/whole-file.js';
 
 const fileRecordSchema = z.object({ name: z.string(), bytes: z.int(), sha256: z.string() });
@@ -81,7 +82,7 @@ export class ResultFolder {
 
   create(): void {
     try {
-      mkdirSync(this.path, { recursive: true });
+      makeFolder(this.path);
     } catch (error) {
       throw new UsageError(`--out: ${this.path} cannot be made: ${messageOf(error)}`);
     }

@@ -37,7 +37,9 @@ export class Agent {
   private runId: string | null = null;
   private ready: UpMessage<'ready'> | null = null;
   private surveyed = false;
-  private startInFlight = 0;
+  /** Newest ring epoch whose start was taken up, and whose start the replica has. */
+  private startTaken = 0;
+  private startPosted = 0;
   private readonly timers: NodeJS.Timeout[] = [];
   private finish: (end: WorkerEnd) => void = () => undefined;
   readonly ended: Promise<WorkerEnd>;
@@ -122,16 +124,17 @@ export class Agent {
   }
 
   private async onStart(start: DownMessage<'start'>): Promise<void> {
-    if (start.ringEpoch <= this.startInFlight || this.files === null) {
-      // A repeated start: the replica answers again, or is still on its way there.
-      if (start.ringEpoch === this.startInFlight) this.replica.post({ kind: 'start', start, state: null });
+    if (start.ringEpoch <= this.startTaken || this.files === null) {
+      // A repeated start: the replica acknowledges again, unless its state is still being fetched.
+      if (start.ringEpoch === this.startPosted) this.replica.post({ kind: 'start', start, state: null });
       return;
     }
-    this.startInFlight = start.ringEpoch;
+    this.startTaken = start.ringEpoch;
     try {
       const { source } = start;
       const state =
         source.kind === 'checkpoint' ? await this.files.fetch(source.object, source.sha256) : null;
+      this.startPosted = start.ringEpoch;
       this.replica.post({ kind: 'start', start, state });
     } catch (error) {
       this.failure(start.ringEpoch, error);

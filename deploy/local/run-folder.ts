@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ResultFolder, newRunId, type RunFile } from '../../coordinator/index.js';
 import { UsageError } from '../../proto/index.js';
+import { makeFolder } from '../../proto/runtime/make-folder.js';
 
 const RUNS = 'runs';
 /** What belongs to the cluster rather than to the result: NATS's store, logs. */
@@ -53,8 +54,8 @@ export class RunFolder {
 
   create(): void {
     try {
-      mkdirSync(this.logFolder, { recursive: true });
-      mkdirSync(this.natsFolder, { recursive: true, mode: 0o700 });
+      makeFolder(this.logFolder);
+      makeFolder(this.natsFolder, 0o700);
     } catch (error) {
       throw new UsageError(`--out: ${this.path} cannot be made: ${(error as Error).message}`);
     }

@@ -24,6 +24,9 @@ export function startError(failure: StartFailure): OperationalError {
   if (/permission denied|read-only file system|EACCES|EPERM|EROFS/i.test(said)) {
     return new UsageError(`nats-server: ${storeFolder} cannot be written to: name another folder`);
   }
+  if (/\b(EEXIST|ENOTDIR)\b/.test(said)) {
+    return new UsageError(`nats-server: ${storeFolder} was expected to be a folder`);
+  }
   const line = lastComplaint(said);
   return new OperationalError(
     'nats-server',

@@ -23,6 +23,8 @@ export interface StartOptions {
   readonly password?: string | undefined;
   /** Until the server answers; with much data in the store it first reads that. */
   readonly readyTimeoutMs?: number | undefined;
+  /** How long the server of a launcher that was just killed may take to leave the store. */
+  readonly storeWaitMs?: number | undefined;
   /** Ends the start. A server that is ready is ended by `stop`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,6 +45,8 @@ export interface RunningNatsServer {
 const USER = 'gan-cluster';
 const PASSWORD_BYTES = 24;
 const READY_TIMEOUT_MS = 30_000;
+/** Longer than the tether's patience with its server. */
+const STORE_WAIT_MS = 7_000;
 const POLL_MS = 10;
 /** Longer than the tether's own patience with the server. */
 const STOP_TIMEOUT_MS = 8_000;
@@ -68,7 +72,8 @@ export async function startNatsServer(options: StartOptions): Promise<RunningNat
   const rendered = renderConfig(config);
   try {
     await mkdir(portsFolder, { recursive: true });
-    await awaitStoreFree(storeFolder, pidFile, configFile, options.signal);
+    const waitMs = options.storeWaitMs ?? STORE_WAIT_MS;
+    await awaitStoreFree(storeFolder, pidFile, configFile, { waitMs, signal: options.signal });
     for (const name of await readdir(portsFolder)) await rm(join(portsFolder, name));
     await writeWholeFile(configFile, rendered, { mode: 0o600 });
     await writeWholeFile(credentialsFile, `${USER}:${password}\n`, { mode: 0o600 });

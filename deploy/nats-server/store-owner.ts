@@ -3,8 +3,6 @@ import { OperationalError, UsageError } from '../../proto/index.js';
 import { CommandError, runCommand } from './command.js';
 import { pollUntil } from './poll.js';
 
-/** A server whose launcher was killed ends within the tether's grace; no longer than that is it waited for. */
-const WAIT_MS = 7_000;
 const POLL_MS = 50;
 const QUERY_TIMEOUT_MS = 5_000;
 
@@ -17,13 +15,14 @@ export async function awaitStoreFree(
   storeFolder: string,
   pidFile: string,
   configFile: string,
-  signal: AbortSignal | undefined,
+  options: { readonly waitMs: number; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
+  const { waitMs, signal } = options;
   const text = await readFile(pidFile, 'utf8').catch(() => '');
   const pid = /^\d{1,10}$/.test(text.trim()) ? Number(text) : 0;
   if (pid < 2) return;
   const isFree = async (): Promise<boolean> => !(await commandLine(pid)).includes(configFile);
-  if (await pollUntil(isFree, { everyMs: POLL_MS, deadlineMs: WAIT_MS, signal })) return;
+  if (await pollUntil(isFree, { everyMs: POLL_MS, deadlineMs: waitMs, signal })) return;
   if (signal?.aborted) throw new OperationalError('aborted', 'the start of nats-server was interrupted');
   throw new UsageError(
     `${storeFolder} is in use by another cluster (nats-server, process ${pid}): let it end first`,

@@ -134,7 +134,7 @@ async function main(): Promise<void> {
         orders = orders.then(async () => void (replica = await prepare(server, message))).catch(fatal);
         return;
       case 'survey':
-        return order((target) => target.survey(message.survey));
+        return order((target) => target.survey(message.survey, message.ringEpoch));
       case 'start':
         return order((target) => target.start(message.start, message.state));
       case 'assignment':

@@ -68,8 +68,10 @@ export class Replica {
     this.wake();
   }
 
-  /** Leaves the ring epoch and says where the replica stands. */
-  async survey(survey: number): Promise<void> {
+  /** Leaves the ring epoch, for good up to `ringEpoch`, and says where the replica stands. */
+  async survey(survey: number, ringEpoch: number): Promise<void> {
+    this.ringEpoch = Math.max(this.ringEpoch, ringEpoch);
+    this.started = null;
     await this.end();
     const { state, post } = this.parts;
     const nextUpdate = this.hasState ? state.get('nextUpdate') : null;

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket } from 'ws';
 import {
   invariant,
@@ -9,14 +9,24 @@ import {
   type ErrorCode,
 } from '../../proto/index.js';
 import type { Clock } from './clock.js';
-import { encodeHandshake, NONCE_BYTES, parseHandshake, pathOf, proofOf, provesSecret } from './handshake.js';
+import {
+  encodeHandshake,
+  HANDSHAKE_MESSAGE_BYTES,
+  NONCE_BYTES,
+  parseHandshake,
+  pathOf,
+  proofOf,
+  provesSecret,
+} from './handshake.js';
 import type { Hello, Purpose, Transcript } from './handshake.js';
 import { refusalOf, type Refusals } from './refusals.js';
-import { CLOSE_TIMEOUT_MS, SEGMENT_MESSAGE_BYTES, type PeerSocket } from './websocket-link.js';
+import { CLOSE_TIMEOUT_MS } from './websocket-link.js';
 
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
+  /** Opens the connection below the WebSocket. */
+  readonly connect: () => Duplex;
   /** The peer in an error's words, for example "worker w1 (rank 0)". */
   readonly peerName: string;
   readonly purpose: Purpose;
@@ -35,8 +45,8 @@ export interface DialOptions {
   readonly refusals: Refusals;
 }
 
-/** Enough for a segment that arrives in the smallest pieces that a network makes. */
-const MAX_PIECES = 4_096;
+/** The handshake comes in a handful of pieces; more are a drip. */
+const MAX_PIECES = 64;
 
 /**
  * Connects to another worker's RingServer and shakes hands.
@@ -45,23 +55,22 @@ const MAX_PIECES = 4_096;
  * Rejects with OperationalError: 'ring-peer-lost' when the peer cannot be reached or goes away, 'ring-refused' when it
  * refuses or cannot prove itself, 'protocol' when it speaks otherwise, 'ring-deadline', 'aborted'.
  */
-export function dialPeer<T>(options: DialOptions, adopt: (peer: PeerSocket) => T): Promise<T> {
+export function dialPeer<T>(options: DialOptions, adopt: (socket: WebSocket) => T): Promise<T> {
   return new Promise((resolve, reject) => {
-    new Dial(options, (peer) => resolve(adopt(peer)), reject).start();
+    new Dial(options, (socket) => resolve(adopt(socket)), reject).start();
   });
 }
 
 class Dial {
   private readonly hello: Hello;
   private socket: WebSocket | undefined;
-  private transport: PeerSocket['transport'] | undefined;
   private transcript: Transcript | undefined;
   private settled = false;
   private cancelDeadline: (() => void) | undefined;
 
   constructor(
     private readonly options: DialOptions,
-    private readonly onPeer: (peer: PeerSocket) => void,
+    private readonly onPeer: (socket: WebSocket) => void,
     private readonly onError: (error: OperationalError) => void,
   ) {
     const { runId, ringEpoch, fromRank, toRank } = options;
@@ -77,18 +86,18 @@ class Dial {
     try {
       const socketOptions = {
         perMessageDeflate: false,
-        maxPayload: SEGMENT_MESSAGE_BYTES,
+        // Of messages that reach this socket at all: those of the handshake.
+        maxPayload: HANDSHAKE_MESSAGE_BYTES,
         maxFragments: MAX_PIECES,
         maxBufferedChunks: MAX_PIECES,
         closeTimeout: CLOSE_TIMEOUT_MS,
+        createConnection: this.options.connect,
       };
       socket = new WebSocket(url, socketOptions);
     } catch (error) {
       return this.fail('ring-peer-lost', `has no address that can be dialled: ${messageOf(error)}`);
     }
     this.socket = socket;
-    socket.binaryType = 'fragments';
-    socket.on('upgrade', (response: IncomingMessage) => (this.transport = response.socket));
     socket.on('open', () => socket.send(encodeHandshake(this.hello)));
     socket.on('message', this.onMessage);
     socket.on('error', this.onSocketError);
@@ -101,8 +110,8 @@ class Dial {
 
   private readonly onMessage = (data: RawData, isBinary: boolean): void => {
     const message = !isBinary && Buffer.isBuffer(data) ? data : undefined;
-    const { socket, transport, options, transcript } = this;
-    invariant(socket && transport, 'messages come over an open socket');
+    const { socket, options, transcript } = this;
+    invariant(socket, 'messages come over an open socket');
     if (message && !transcript) {
       const challenge = parseHandshake('challenge', message);
       if (challenge) {
@@ -118,7 +127,7 @@ class Dial {
       }
       if (welcome) {
         this.settle();
-        return this.onPeer({ socket, transport });
+        return this.onPeer(socket);
       }
     }
     options.refusals.count('malformed', `${options.host}:${options.port}`);

@@ -75,17 +75,12 @@ export function decodeHeader(bytes: Uint8Array): FrameHeader {
 
 const FIELDS = ['update', 'attempt', 'length', 'phase', 'step', 'offset', 'count'] as const;
 
-/**
- * Throws OperationalError 'protocol', naming the field, unless `found` is the one segment that may come now and its
- * payload has the size that it announces.
- */
-export function checkFrame(found: FrameHeader, expected: FrameHeader, payloadBytes: number): void {
+/** Throws OperationalError 'protocol', naming the field, unless `found` is the one segment that may come now. */
+export function checkFrame(found: FrameHeader, expected: FrameHeader): void {
   for (const field of FIELDS) {
     if (found[field] !== expected[field])
       throw malformed(`${field} ${expected[field]} (${describeFrame(expected)})`, `${found[field]}`);
   }
-  if (payloadBytes !== found.count * ELEMENT_BYTES)
-    throw malformed(`a payload of ${found.count * ELEMENT_BYTES} bytes`, `${payloadBytes}`);
 }
 
 export function describeFrame(header: Omit<FrameHeader, 'count' | 'length'>): string {

@@ -3,12 +3,6 @@
  * kind. A link keeps order, loses nothing and, once it has failed, stays failed: rings are rebuilt, never patched.
  */
 
-/** One message of a link: a header of fixed size and its payload, at any alignment. */
-export interface LinkSegment {
-  readonly header: Uint8Array;
-  readonly payload: Uint8Array;
-}
-
 /** Why a link ended. */
 export interface LinkEnd {
   /** 'lost': the peer closed it, died or vanished. Else the peer sent what does not belong here, or too much. */
@@ -16,24 +10,22 @@ export interface LinkEnd {
   readonly detail: string;
 }
 
-/** Callbacks of an end of a link; whoever listens last is told. */
-export interface LinkListener {
-  /** A segment can be taken. Incoming ends only. */
-  readonly onSegment?: () => void;
-  /** Once, and not for what this side did itself. Told soon after listening if the link has ended already. */
-  readonly onEnd: (end: LinkEnd) => void;
-}
-
 interface LinkLife {
-  listen(listener: LinkListener): void;
   /** Says goodbye to the peer and frees the connection. */
   close(): void;
   /** Frees the connection at once; what was sent and not yet taken is dropped. */
   destroy(): void;
 }
 
+export interface LinkListener {
+  /** Once, and not for what this side did itself. Told soon after listening if the link has ended already. */
+  readonly onEnd: (end: LinkEnd) => void;
+}
+
 /** The end at the predecessor. */
 export interface OutgoingLink extends LinkLife {
+  /** Whoever listens last is told. */
+  listen(listener: LinkListener): void;
   /**
    * Sends one segment without copying it.
    * @param onTaken called when the memory of both is no longer read. Nothing else limits what is underway: a sender
@@ -42,11 +34,27 @@ export interface OutgoingLink extends LinkLife {
   send(header: Uint8Array, payload: Uint8Array, onTaken: () => void): void;
 }
 
+/** Where a segment's payload goes: it has exactly the bytes of `into`. */
+export interface SegmentTarget {
+  readonly kind: 'add' | 'copy';
+  readonly into: Int32Array;
+}
+
+/** Takes segments as they arrive. */
+export interface SegmentReader extends LinkListener {
+  /**
+   * A segment with this header has begun to arrive. Undefined: it is not wanted now; the link stops reading, the sender
+   * feels it, and the question is asked again after `resume`.
+   */
+  readonly onSegment: (header: Uint8Array) => SegmentTarget | undefined;
+  /** The payload is where it belongs. */
+  readonly onFilled: () => void;
+}
+
 /** The end at the successor. */
 export interface IncomingLink extends LinkLife {
-  /**
-   * The oldest segment not taken yet. Segments that nobody takes are kept up to a bound, then the link stops reading,
-   * and the sender feels it.
-   */
-  take(): LinkSegment | undefined;
+  /** Whoever reads last is told. Without `onSegment` nothing is wanted. */
+  listen(reader: SegmentReader | LinkListener): void;
+  /** A segment that was not wanted may be wanted now. */
+  resume(): void;
 }

@@ -1,8 +1,7 @@
 import { invariant, limits, OperationalError, type ErrorCode } from '../../proto/index.js';
-import type { Adder } from './adder.js';
 import type { Clock } from './clock.js';
 import { ELEMENT_BYTES, MAX_UINT32 } from './frame.js';
-import type { IncomingLink, LinkEnd, OutgoingLink } from './link.js';
+import type { IncomingLink, LinkEnd, OutgoingLink, SegmentTarget } from './link.js';
 import { Reduction } from './reduction.js';
 import {
   checkKey,
@@ -23,7 +22,6 @@ export interface LinkedRingOptions {
   readonly incoming: IncomingLink;
   /** How to call the neighbours in an error. */
   readonly names: Readonly<Record<Neighbour, string>>;
-  readonly adder: Adder;
   readonly clock: Clock;
   /** A neighbour that owes something and shows no sign of life for this long fails the ring. */
   readonly silenceMs: number;
@@ -84,7 +82,11 @@ export class LinkedRing implements Ring {
         this.fail('ring-deadline', `${options.names[neighbour]} was silent for ${silenceMs} ms`, neighbour),
     );
     outgoing.listen({ onEnd: (end) => this.ended('successor', end) });
-    incoming.listen({ onSegment: () => this.pump(), onEnd: (end) => this.ended('predecessor', end) });
+    incoming.listen({
+      onSegment: (header) => this.begin(header),
+      onFilled: () => this.filled(),
+      onEnd: (end) => this.ended('predecessor', end),
+    });
   }
 
   get bytesSent(): number {
@@ -113,7 +115,7 @@ export class LinkedRing implements Ring {
     return new Promise((resolve, reject) => {
       const abort = (): void => this.fail('aborted', 'reduction aborted');
       this.underway = {
-        reduction: new Reduction({ update, attempt }, plan, vector, this.options.adder),
+        reduction: new Reduction({ update, attempt }, plan, vector),
         resolve,
         reject,
         dispose: () => signal?.removeEventListener('abort', abort),
@@ -122,6 +124,7 @@ export class LinkedRing implements Ring {
       signal?.addEventListener('abort', abort);
       this.watch.start(silenceMs ?? this.options.silenceMs);
       this.pump();
+      this.options.incoming.resume();
     });
   }
 
@@ -140,38 +143,35 @@ export class LinkedRing implements Ring {
     this.options.incoming.close();
   }
 
-  /** Takes in and gives out all that can be now. Runs whenever a segment came in, one was taken, or a reduction begins. */
-  private pump(): void {
-    if (!this.underway) return;
-    const { reduction } = this.underway;
+  /** Where a segment that begins to come in goes; undefined while no reduction wants it. */
+  private begin(header: Uint8Array): SegmentTarget | undefined {
+    const reduction = this.underway?.reduction;
+    // A predecessor that is ahead may have begun the next reduction: its segments wait in the link.
+    if (!reduction || reduction.summed) return undefined;
     try {
-      this.send(reduction);
-      while (!reduction.summed) {
-        const segment = this.options.incoming.take();
-        if (!segment) break;
-        reduction.receive(segment);
-        this.receivedBytes += segment.payload.byteLength;
-        this.watch.heard('predecessor');
-        this.send(reduction);
-      }
+      return reduction.begin(header);
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
       this.options.onMisbehaviour?.('malformed', this.options.names.predecessor);
-      return this.fail('protocol', `${this.options.names.predecessor}: ${error.message}`, 'predecessor');
+      this.fail('protocol', `${this.options.names.predecessor}: ${error.message}`, 'predecessor');
+      return undefined;
     }
-    // Segments of the next reduction may be waiting already: they stay in the link.
-    if (reduction.summed && reduction.allOut && !this.sending) this.finish();
   }
 
-  /** The successor has yet to take something. */
-  private get sending(): boolean {
-    return this.inFlightBytes > 0 && !this.successorLeft;
+  private filled(): void {
+    if (!this.underway) return;
+    this.receivedBytes += this.underway.reduction.filled();
+    this.watch.heard('predecessor');
+    this.pump();
   }
 
-  private send(reduction: Reduction): void {
+  /** Gives out all that may go now. Runs whenever a segment came in, one was taken, or a reduction begins. */
+  private pump(): void {
+    if (!this.underway) return;
+    const { reduction } = this.underway;
     while (this.inFlightBytes < this.maxInFlightBytes) {
       const segment = reduction.nextOut();
-      if (!segment) return;
+      if (!segment) break;
       const bytes = segment.payload.byteLength;
       this.inFlightBytes += bytes;
       this.sentBytes += bytes;
@@ -181,6 +181,12 @@ export class LinkedRing implements Ring {
         this.pump();
       });
     }
+    if (reduction.summed && reduction.allOut && !this.sending) this.finish();
+  }
+
+  /** The successor has yet to take something. */
+  private get sending(): boolean {
+    return this.inFlightBytes > 0 && !this.successorLeft;
   }
 
   private settle(): Underway | undefined {

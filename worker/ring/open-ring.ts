@@ -3,11 +3,12 @@ import { invariant, OperationalError, type ErrorCode, type RingMember } from '..
 import type { Admission } from './admission.js';
 import { plainAdder, type Adder } from './adder.js';
 import { systemClock, type Clock } from './clock.js';
-import { dialPeer } from './dial.js';
+import { dialPeer, type DialOptions } from './dial.js';
 import type { IncomingLink, OutgoingLink } from './link.js';
 import { LinkedRing } from './linked-ring.js';
 import { SoloRing, type Ring, type RingError } from './ring.js';
 import type { RingServer } from './ring-server.js';
+import type { SplitConnection } from './split-connection.js';
 import { WebSocketIncomingLink, WebSocketOutgoingLink } from './websocket-link.js';
 
 export interface OpenRingOptions {
@@ -45,6 +46,7 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
 
   const clock = options.clock ?? systemClock;
   const { refusals } = server;
+  const adder = options.adder ?? plainAdder();
   const predecessor = (rank + world - 1) % world;
   const successor = (rank + 1) % world;
   const names = {
@@ -88,12 +90,12 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
     ),
     watched(
       names.predecessor,
-      dialPeer(
+      dialLink(
         {
           ...{ ...slot, fromRank: rank, toRank: predecessor, host, port, peerName: names.predecessor },
           ...{ deadlineMs: openMs, clock, signal, randomBytes, refusals },
         },
-        (peer) => new WebSocketIncomingLink(peer),
+        adder,
       ),
     ),
   ]);
@@ -104,9 +106,18 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
   }
   return new LinkedRing({
     ...{ rank, world, outgoing, incoming, names, clock, silenceMs },
-    adder: options.adder ?? plainAdder(),
     onFailure: options.onFailure,
     onMisbehaviour: (reason, name) => refusals.count(reason, name),
+  });
+}
+
+function dialLink(options: Omit<DialOptions, 'connect'>, adder: Adder): Promise<IncomingLink> {
+  let connection: SplitConnection | undefined;
+  const connect = (): SplitConnection =>
+    (connection = WebSocketIncomingLink.connect(options.host, options.port, adder));
+  return dialPeer({ ...options, connect }, (socket) => {
+    invariant(connection, 'a socket that is open has a connection');
+    return new WebSocketIncomingLink(socket, connection, adder);
   });
 }
 

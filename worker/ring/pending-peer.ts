@@ -5,7 +5,7 @@ import type { Clock } from './clock.js';
 import { encodeHandshake, NONCE_BYTES, parseHandshake, proofOf, provesSecret } from './handshake.js';
 import type { Hello, Purpose, Transcript } from './handshake.js';
 import { REFUSED_CLOSE_CODE, type RefusalReason, type Refusals } from './refusals.js';
-import type { PeerSocket } from './websocket-link.js';
+import type { AcceptedPeer } from './websocket-link.js';
 
 export interface PendingPeerOptions {
   readonly clock: Clock;
@@ -14,7 +14,7 @@ export interface PendingPeerOptions {
   readonly randomBytes: (count: number) => Buffer;
   readonly refusals: Refusals;
   /** Called in the moment of the proof, before anything more can arrive. */
-  readonly onAdmitted: (purpose: Purpose, fromRank: number, peer: PeerSocket) => void;
+  readonly onAdmitted: (purpose: Purpose, fromRank: number, peer: AcceptedPeer) => void;
   /** The connection is gone, or no longer pending. */
   readonly onOver: (peer: PendingPeer) => void;
 }

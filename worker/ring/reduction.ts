@@ -1,7 +1,6 @@
 import { invariant } from '../../proto/index.js';
-import type { Adder } from './adder.js';
 import { checkFrame, decodeHeader, ELEMENT_BYTES, encodeHeader, type FrameHeader } from './frame.js';
-import type { LinkSegment } from './link.js';
+import type { SegmentTarget } from './link.js';
 import { firstSegments, SegmentCursor, type RingPlan, type Segment } from './schedule.js';
 
 /** Which all-reduce: the same at all ranks. */
@@ -40,7 +39,6 @@ export class Reduction {
     readonly key: ReductionKey,
     private readonly plan: RingPlan,
     private readonly vector: Int32Array,
-    private readonly adder: Adder,
   ) {
     invariant(vector.length === plan.length, 'the plan fits the vector');
     this.outgoing = new SegmentCursor(plan, 'out');
@@ -73,7 +71,7 @@ export class Reduction {
   }
 
   /** The next segment to send, or undefined when none may go out now. */
-  nextOut(): LinkSegment | undefined {
+  nextOut(): { readonly header: Uint8Array; readonly payload: Uint8Array } | undefined {
     const segment = this.outgoing.current;
     if (!segment || this.credit === 0) return undefined;
     this.credit--;
@@ -87,22 +85,29 @@ export class Reduction {
   }
 
   /**
-   * Adds or copies a received segment into the vector.
+   * A segment has begun to come in: where its payload goes. `filled` is due once it is there.
    * Throws OperationalError 'protocol' unless it is exactly the one whose turn it is.
    */
-  receive({ header, payload }: LinkSegment): void {
+  begin(header: Uint8Array): SegmentTarget {
     const segment = this.incoming.current;
-    invariant(segment, 'segments are taken only while some are expected');
-    checkFrame(decodeHeader(header), this.headerOf(segment), payload.byteLength);
-    if (segment.phase === 'reduce-scatter')
-      this.adder.add(this.vector.subarray(segment.offset, segment.offset + segment.count), payload);
-    else this.bytes.set(payload, segment.offset * ELEMENT_BYTES);
+    invariant(segment, 'segments begin only while some are expected');
+    checkFrame(decodeHeader(header), this.headerOf(segment));
+    const into = this.vector.subarray(segment.offset, segment.offset + segment.count);
+    return { kind: segment.phase === 'reduce-scatter' ? 'add' : 'copy', into };
+  }
+
+  /** @returns the bytes of the segment that has come in */
+  filled(): number {
+    const segment = this.incoming.current;
+    invariant(segment, 'a segment is filled after it has begun');
     this.incoming.advance();
     this.credit++;
     this.received = segment;
+    return segment.count * ELEMENT_BYTES;
   }
 
-  private headerOf(segment: Segment): FrameHeader {
-    return { ...this.key, ...segment, length: this.plan.length };
+  private headerOf({ phase, step, offset, count }: Segment): FrameHeader {
+    const { update, attempt } = this.key;
+    return { phase, update, attempt, step, offset, count, length: this.plan.length };
   }
 }

@@ -9,7 +9,7 @@ import { systemClock, type Clock } from './clock.js';
 import { HANDSHAKE_MESSAGE_BYTES, pathOf, PURPOSES, type Purpose } from './handshake.js';
 import { PendingPeer } from './pending-peer.js';
 import { Refusals, type RefusalReason } from './refusals.js';
-import { CLOSE_TIMEOUT_MS, type PeerSocket } from './websocket-link.js';
+import { CLOSE_TIMEOUT_MS, type AcceptedPeer } from './websocket-link.js';
 
 export interface RingServerOptions {
   readonly host: string;
@@ -25,7 +25,7 @@ export interface RingServerOptions {
   readonly randomBytes?: (count: number) => Buffer;
 }
 
-type PeerHandler = (peer: PeerSocket, fromRank: number) => void;
+type PeerHandler = (peer: AcceptedPeer, fromRank: number) => void;
 
 interface Door {
   readonly admissions: Admissions;

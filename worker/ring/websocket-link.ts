@@ -1,33 +1,36 @@
 import type { Socket } from 'node:net';
-import type { RawData, WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { limits } from '../../proto/index.js';
+import type { Adder } from './adder.js';
 import { FRAME_HEADER_BYTES } from './frame.js';
-import { Inbox } from './inbox.js';
-import type { IncomingLink, LinkEnd, LinkListener, LinkSegment, OutgoingLink } from './link.js';
+import type {
+  IncomingLink,
+  LinkEnd,
+  LinkListener,
+  OutgoingLink,
+  SegmentReader,
+  SegmentTarget,
+} from './link.js';
+import { PayloadFiller } from './payload-filler.js';
+import { SplitConnection } from './split-connection.js';
 
-/** A WebSocket whose handshake is done, with the connection below it. */
-export interface PeerSocket {
+/** A WebSocket that was accepted and has done its handshake, with the connection below it. */
+export interface AcceptedPeer {
   readonly socket: WebSocket;
   readonly transport: Socket;
 }
-
-/** Segments that nobody takes are kept up to this, then the socket is paused. */
-export const READ_AHEAD_BYTES = 4 * limits.ringSegmentBytes;
-/** The largest message that the dialling side of a link accepts. */
-export const SEGMENT_MESSAGE_BYTES = FRAME_HEADER_BYTES + limits.ringSegmentBytes;
 
 /** A peer that does not answer a goodbye is let go after this. */
 export const CLOSE_TIMEOUT_MS = 1_000;
 
 /** What both ends share: a socket that ends once, and tells so. */
-abstract class WebSocketLink {
-  private listener: LinkListener | undefined;
+abstract class WebSocketLink<Listener extends LinkListener> {
+  protected listener: Listener | undefined;
   private end: LinkEnd | undefined;
   /** Closed or destroyed by this side. */
-  protected left = false;
+  private left = false;
 
-  constructor(protected readonly peer: PeerSocket) {
-    const { socket } = peer;
+  constructor(protected readonly socket: WebSocket) {
     socket.on('error', (error: Error & { code?: string }) => {
       const cause = causeOf(error.code);
       this.finish({
@@ -39,9 +42,10 @@ abstract class WebSocketLink {
       const reason = message.toString('utf8');
       this.finish({ cause: 'lost', detail: `connection closed (${code}${reason ? `, ${reason}` : ''})` });
     });
+    socket.on('message', () => this.finish({ cause: 'malformed', detail: 'a message that is no segment' }));
   }
 
-  listen(listener: LinkListener): void {
+  listen(listener: Listener): void {
     this.listener = listener;
     const { end } = this;
     if (end) queueMicrotask(() => this.listener === listener && !this.left && listener.onEnd(end));
@@ -49,24 +53,22 @@ abstract class WebSocketLink {
 
   close(): void {
     this.left = true;
-    // A paused socket would not see the peer's answer.
-    this.peer.socket.resume();
-    this.peer.socket.close(1000, 'ring closed');
+    this.socket.close(1000, 'ring closed');
   }
 
   destroy(): void {
     this.left = true;
-    this.peer.socket.terminate();
+    this.socket.terminate();
   }
 
-  protected announceSegment(): void {
-    this.listener?.onSegment?.();
+  protected get over(): boolean {
+    return this.left || this.end !== undefined;
   }
 
   protected finish(end: LinkEnd): void {
-    if (this.end || this.left) return;
+    if (this.over) return;
     this.end = end;
-    this.peer.socket.terminate();
+    this.socket.terminate();
     this.listener?.onEnd(end);
   }
 }
@@ -75,79 +77,113 @@ abstract class WebSocketLink {
  * The accepting side: frames of a WebSocket server are not masked, which would cost a pass over all bytes. That is why
  * successors dial their predecessors.
  */
-export class WebSocketOutgoingLink extends WebSocketLink implements OutgoingLink {
-  constructor(peer: PeerSocket) {
-    super(peer);
-    peer.socket.on('message', () =>
-      this.finish({ cause: 'malformed', detail: 'data against the direction of the ring' }),
-    );
+export class WebSocketOutgoingLink extends WebSocketLink<LinkListener> implements OutgoingLink {
+  private readonly transport: Socket;
+
+  constructor(peer: AcceptedPeer) {
+    super(peer.socket);
+    this.transport = peer.transport;
   }
 
   send(header: Uint8Array, payload: Uint8Array, onTaken: () => void): void {
-    const { socket, transport } = this.peer;
     // Two fragments of one message, written at once: the payload is sent from where it lies.
-    transport.cork();
-    socket.send(header, { binary: true, fin: false });
-    socket.send(payload, { binary: true, fin: true }, (error) => {
+    this.transport.cork();
+    this.socket.send(header, { binary: true, fin: false });
+    this.socket.send(payload, { binary: true, fin: true }, (error) => {
       if (!error) onTaken();
     });
-    transport.uncork();
+    this.transport.uncork();
   }
 }
 
-/** The dialling side. Its socket has `binaryType` 'fragments', so that what was sent apart comes in apart. */
-export class WebSocketIncomingLink extends WebSocketLink implements IncomingLink {
-  private readonly inbox: Inbox;
+/** The dialling side. Segments go from the connection into the vector without a stop between. */
+export class WebSocketIncomingLink
+  extends WebSocketLink<LinkListener | SegmentReader>
+  implements IncomingLink
+{
+  private readonly filler: PayloadFiller;
+  private readonly header = new Uint8Array(FRAME_HEADER_BYTES);
+  private headerBytes = 0;
+  private target: SegmentTarget | undefined;
 
-  constructor(peer: PeerSocket, readAheadBytes = READ_AHEAD_BYTES) {
-    super(peer);
-    this.inbox = new Inbox(readAheadBytes);
-    peer.socket.on('message', (data, isBinary) => this.receive(data, isBinary));
+  /** @param connection the one below `socket` */
+  constructor(
+    socket: WebSocket,
+    private readonly connection: SplitConnection,
+    adder: Adder,
+  ) {
+    super(socket);
+    const filler = new PayloadFiller(adder);
+    this.filler = filler;
+    connection.attach({
+      takeData: (bytes) => this.takeData(bytes),
+      endMessage: () => this.endMessage(),
+      room: () => (this.target && !this.over ? filler.room() : undefined),
+      placed: (count) => filler.placed(count),
+      get scratchStart() {
+        return filler.scratchStart;
+      },
+      failed: (end) => this.finish(end),
+    });
   }
 
-  /** The link has stopped reading, because nobody takes what it read. */
-  get paused(): boolean {
-    return this.peer.socket.isPaused;
+  /** The link has stopped reading, because nobody wants the segment that has begun. */
+  get stopped(): boolean {
+    return this.connection.stopped;
   }
 
-  take(): LinkSegment | undefined {
-    const segment = this.inbox.take();
-    if (this.paused && !this.inbox.full) this.peer.socket.resume();
-    return segment;
+  /** A connection whose messages are those of an incoming link. */
+  static connect(host: string, port: number, adder: Adder): SplitConnection {
+    return new SplitConnection({ host, port, scratch: adder.scratch, maxMessageBytes: MESSAGE_BYTES });
   }
 
   override close(): void {
-    this.inbox.clear();
     super.close();
+    // What still comes is dropped, so that the peer's answer can be read.
+    this.connection.resumeReading();
   }
 
-  override destroy(): void {
-    this.inbox.clear();
-    super.destroy();
+  resume(): void {
+    this.connection.resumeReading();
   }
 
-  private receive(data: RawData, isBinary: boolean): void {
-    if (this.left) return;
-    const segment = isBinary && Array.isArray(data) ? segmentOf(data) : undefined;
-    if (!segment) return this.finish({ cause: 'malformed', detail: 'a message that is no segment' });
-    this.inbox.push(segment);
-    if (this.inbox.full) this.peer.socket.pause();
-    this.announceSegment();
+  private takeData(bytes: Uint8Array): number {
+    if (this.over) return bytes.byteLength;
+    const headerPart = bytes.subarray(0, FRAME_HEADER_BYTES - this.headerBytes);
+    this.header.set(headerPart, this.headerBytes);
+    this.headerBytes += headerPart.byteLength;
+    if (this.headerBytes < FRAME_HEADER_BYTES) return headerPart.byteLength;
+    if (!this.target && !this.begin()) return headerPart.byteLength;
+    const payload = bytes.subarray(headerPart.byteLength);
+    const wanted = payload.subarray(0, this.filler.remaining);
+    this.filler.take(wanted);
+    if (wanted.byteLength < payload.byteLength)
+      this.finish({ cause: 'malformed', detail: 'a segment that is longer than its header says' });
+    return headerPart.byteLength + wanted.byteLength;
+  }
+
+  private begin(): boolean {
+    const { listener } = this;
+    if (!listener || !('onSegment' in listener)) return false;
+    this.target = listener.onSegment(this.header);
+    if (this.target) this.filler.start(this.target);
+    return this.target !== undefined;
+  }
+
+  private endMessage(): void {
+    if (this.over) return;
+    if (!this.target || this.filler.remaining > 0)
+      return this.finish({ cause: 'malformed', detail: 'a segment that is shorter than its header says' });
+    this.target = undefined;
+    this.headerBytes = 0;
+    if (this.listener && 'onFilled' in this.listener) this.listener.onFilled();
   }
 }
+
+const MESSAGE_BYTES = FRAME_HEADER_BYTES + limits.ringSegmentBytes;
 
 /** Errors of the protocol have codes of ws, those of the connection have the system's. */
 function causeOf(code: string | undefined): LinkEnd['cause'] {
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return 'oversize';
   return code?.startsWith('WS_ERR') ? 'malformed' : 'lost';
-}
-
-function segmentOf(fragments: Buffer[]): LinkSegment | undefined {
-  const [header, payload] = fragments;
-  if (header?.byteLength === FRAME_HEADER_BYTES && payload && fragments.length === 2)
-    return { header, payload };
-  // Whoever relays a WebSocket may cut messages elsewhere.
-  const message = Buffer.concat(fragments);
-  if (message.byteLength <= FRAME_HEADER_BYTES) return undefined;
-  return { header: message.subarray(0, FRAME_HEADER_BYTES), payload: message.subarray(FRAME_HEADER_BYTES) };
 }

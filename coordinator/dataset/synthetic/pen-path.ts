@@ -49,7 +49,7 @@ export function randomHand(random: SmallRandom): Hand {
     halfTurn: random.bell(0, 0.045),
     bend: [random.bell(0, 0.16), random.bell(0, 0.12), random.bell(0, 0.12), random.bell(0, 0.12)],
     sizePx: random.bell(19.2, 0.7),
-    radiusPx: random.bell(1.3, 0.25),
+    radiusPx: random.bell(1.3, 0.22),
     shiftPx: [random.bell(0, 0.5), random.bell(0, 0.5)],
   };
 }
@@ -163,8 +163,9 @@ function place(path: PenPath, hand: Hand, side: number): void {
     momentY += piece * (y - dy / 2);
   }
   const scale = (hand.sizePx - 2 * hand.radiusPx) / Math.max(right - left, bottom - top);
-  // The ink stays a pixel inside the image; only a digit whose mass lies far off its middle is held back by that.
-  const margin = 1 + hand.radiusPx;
+  // The ink, soft edge included, stays off the outermost pixels; only a digit whose mass lies far off its middle is
+  // held back by that.
+  const margin = 1.2 + hand.radiusPx;
   const offset = (mass: number, low: number, high: number, shift: number): number =>
     Math.min(Math.max(side / 2 + shift - mass * scale, margin - low * scale), side - margin - high * scale);
   const offsetX = offset(momentX / length, left, right, hand.shiftPx[0]);

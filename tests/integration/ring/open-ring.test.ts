@@ -109,7 +109,7 @@ describe('a ring over WebSocket', () => {
       (error: OperationalError) => error,
     );
     expect(outcome.code).toBe('protocol');
-    expect(outcome.message).toContain('Max payload size exceeded');
+    expect(outcome.message).toContain('a message of 1000000000000 bytes or more');
     expect(server.refusals.of('oversize')).toBe(1);
   });
 

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import type { WebSocket } from 'ws';
 import type { RingMember } from '../../../proto/index.js';
 import type { Admission } from '../../../worker/ring/admission.js';
 import { systemClock } from '../../../worker/ring/clock.js';
 import { dialPeer, type DialOptions } from '../../../worker/ring/dial.js';
+import { plainAdder, type Adder } from '../../../worker/ring/index.js';
 import { openRing, type OpenRingOptions, type Ring } from '../../../worker/ring/index.js';
 import { RingServer, type RingServerOptions } from '../../../worker/ring/ring-server.js';
-import type { PeerSocket } from '../../../worker/ring/websocket-link.js';
+import { WebSocketIncomingLink, type AcceptedPeer } from '../../../worker/ring/websocket-link.js';
 
 export const HOST = '127.0.0.1';
 export const RUN = 'run-1';
@@ -23,26 +26,54 @@ export class Fixture {
     return server;
   }
 
-  /** Dials `server` as rank 1 of ring epoch 1, unless told otherwise. */
+  /** Dials `server` as rank 1 of ring epoch 1 over a plain connection, unless told otherwise. */
   dial<T>(
     server: RingServer,
-    adopt: (peer: PeerSocket) => T,
+    adopt: (socket: WebSocket) => T,
     options: Partial<DialOptions> = {},
   ): Promise<T> {
-    const defaults = {
-      ...{ host: HOST, port: server.port, peerName: 'the server', runId: RUN, ringEpoch: 1 },
-      ...{
-        purpose: 'ring' as const,
-        secret: SECRET,
-        fromRank: 1,
-        toRank: 0,
-        deadlineMs: 10_000,
-        clock: systemClock,
-        randomBytes,
+    const { host = HOST, port = server.port } = options;
+    return dialPeer(
+      {
+        ...{
+          host,
+          port,
+          connect: () => connect(port, host),
+          peerName: 'the server',
+          runId: RUN,
+          ringEpoch: 1,
+        },
+        ...{
+          purpose: 'ring',
+          secret: SECRET,
+          fromRank: 1,
+          toRank: 0,
+          deadlineMs: 10_000,
+          clock: systemClock,
+        },
+        ...{ randomBytes, signal: this.abort.signal, refusals: server.refusals },
+        ...options,
       },
-      ...{ signal: this.abort.signal, refusals: server.refusals },
-    } satisfies Partial<DialOptions>;
-    return dialPeer({ ...defaults, ...options }, adopt);
+      adopt,
+    );
+  }
+
+  /** Both sides of one link whose handshake is done. */
+  async link<A>(
+    accepting: (peer: AcceptedPeer) => A,
+    adder: Adder = plainAdder(),
+  ): Promise<{ outgoing: A; incoming: WebSocketIncomingLink }> {
+    const server = await this.listen();
+    const accepted = new Promise<A>((resolve) =>
+      server.admit(admissionOf(), (peer) => resolve(accepting(peer))),
+    );
+    const connection = WebSocketIncomingLink.connect(HOST, server.port, adder);
+    const incoming = await this.dial(
+      server,
+      (socket) => new WebSocketIncomingLink(socket, connection, adder),
+      { connect: () => connection },
+    );
+    return { outgoing: await accepted, incoming };
   }
 
   /** Opens the rings of a whole world in this process, by rank. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -77,7 +77,11 @@ describe('loadPublishedFile', () => {
     });
     const array = await load([url], { onProgress: (step) => progress.push(step) });
     expect(array).toEqual({ dimensions: [40, 28, 28], data, sha256: file.sha256 });
-    expect(progress.at(-1)).toMatchObject({ words: 'the images', receivedBytes: packed.length, totalBytes: packed.length });
+    expect(progress.at(-1)).toMatchObject({
+      words: 'the images',
+      receivedBytes: packed.length,
+      totalBytes: packed.length,
+    });
     expect(await readdir(folder)).toEqual([file.name]);
     expect(Buffer.compare(await readFile(join(folder, file.name)), whole)).toBe(0);
     expect(await load([url])).toEqual(array);
@@ -96,11 +100,23 @@ describe('loadPublishedFile', () => {
 
   it.each<[string, RequestListener, RegExp]>([
     ['that has it not', (_, response) => void response.writeHead(404).end(), /HTTP 404/],
-    ['with another file', sends(gzipSync(whole.map((byte, i) => (i === 99 ? byte ^ 1 : byte)))), /wrong checksum \(MD5/],
+    [
+      'with another file',
+      sends(gzipSync(whole.map((byte, i) => (i === 99 ? byte ^ 1 : byte)))),
+      /wrong checksum \(MD5/,
+    ],
     ['with half a gzip file', sends(packed.subarray(0, packed.length / 2)), /not a whole gzip file/],
-    ['with half an IDX file', sends(gzipSync(whole.subarray(0, 999))), /ended after 999 of \d+ unpacked bytes/],
+    [
+      'with half an IDX file',
+      sends(gzipSync(whole.subarray(0, 999))),
+      /ended after 999 of \d+ unpacked bytes/,
+    ],
     ['with an error page', sends(Buffer.from('<html>')), /not a whole gzip file \(incorrect header check\)/],
-    ['with a file too large', sends(Buffer.alloc(whole.length + 100_000)), /sends more than|not a whole gzip/],
+    [
+      'with a file too large',
+      sends(Buffer.alloc(whole.length + 100_000)),
+      /sends more than|not a whole gzip/,
+    ],
     ['with a bomb', sends(gzipSync(Buffer.alloc(10_000_000))), /unpacks to more than the \d+ bytes/],
     [
       'that announces too much',
@@ -115,11 +131,17 @@ describe('loadPublishedFile', () => {
       },
       /connection cut|terminated/,
     ],
-    ['that falls silent', (_, response) => void response.write(packed.subarray(0, 1000)), /no data for 0\.2 s/],
-    ['that does not answer', () => undefined, /no answer within 0\.3 s/],
+    [
+      'that falls silent',
+      (_, response) => void response.write(packed.subarray(0, 1000)),
+      /no data for 0\.5 s/,
+    ],
+    ['that does not answer', () => undefined, /no answer within 0\.5 s/],
   ])('passes over a mirror %s, and says so when there is no other', async (_, answer, words) => {
     const broken = await mirror(answer);
-    const timeouts = { connectTimeoutMs: 300, stallTimeoutMs: 200 };
+    // Short only where time must run out, so that a busy machine is no broken mirror.
+    const isSilent = words.source.startsWith('no ');
+    const timeouts = isSilent ? { connectTimeoutMs: 500, stallTimeoutMs: 500 } : {};
     const error = await failure(load([broken], timeouts));
     expect(error.code).toBe('dataset');
     expect(error.message).toMatch(words);
@@ -133,12 +155,14 @@ describe('loadPublishedFile', () => {
   });
 
   it('names servers with the same trouble together', async () => {
-    const broken = await Promise.all([1, 2].map(() => mirror((_, response) => void response.writeHead(503).end())));
+    const broken = await Promise.all(
+      [1, 2].map(() => mirror((_, response) => void response.writeHead(503).end())),
+    );
     const [one, two] = broken.map((url) => new URL(url).host);
     expect((await failure(load(broken))).message).toContain(`(${one}, ${two}: HTTP 503)`);
   });
 
-  it('says when nobody listens and when a name is unknown', async () => {
+  it('says when nobody listens', async () => {
     const url = await mirror(() => undefined);
     const server = servers.pop();
     await new Promise((resolve) => server?.close(resolve));
@@ -159,12 +183,6 @@ describe('loadPublishedFile', () => {
     const arrays = await Promise.all([load([url]), load([url]), load([url])]);
     expect(arrays.map((array) => array.sha256)).toEqual([file.sha256, file.sha256, file.sha256]);
     expect(await readdir(folder)).toEqual([file.name]);
-  });
-
-  it.skipIf(process.getuid?.() === 0)('says what to do about a cache that cannot be written to', async () => {
-    await chmod(folder, 0o500);
-    const error = await failure(load([await mirror(sends(packed))]));
-    expect(error.message).toMatch(/cannot be kept in .*: name another cache folder by GAN_CACHE_DIR/);
   });
 
   it('says what to do about a cache that is a file', async () => {

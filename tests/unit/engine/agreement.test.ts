@@ -75,7 +75,7 @@ async function expectAllToAgree(
 describe('both engine families and the reference agree on the tutorial', () => {
   let trained: Float32Array;
   beforeAll(async () => {
-    trained = await trainedParameters(TUTORIAL_MODEL, 32, 150);
+    trained = await trainedParameters(TUTORIAL_MODEL, 32, 100);
   });
 
   it.each([8, 32, 100])('at initial parameters, shards of %d', async (rows) => {
@@ -98,7 +98,7 @@ describe.each(Object.entries({ small: SMALL_MODEL, ...UNUSUAL_MODELS }))(
   'all agree on the model %s',
   (_, model) => {
     // Not 2: of two rows, batch norm leaves little but the sign, and the gradient is what rounding left of zero.
-  it.each([4, 7, 33])('shards of %d', async (rows) => {
+    it.each([4, 7, 33])('shards of %d', async (rows) => {
       const parameters = disturbedParameters(model, rows);
       await expectAllToAgree(model, rows, parameters, ['onnx-cpu', 'tfjs-wasm', 'tfjs-cpu']);
     });

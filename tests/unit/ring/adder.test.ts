@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { kernelAdder, plainAdder, type AddKernel } from '../../../worker/ring/adder.js';
+import { PayloadFiller, SCRATCH_HEAD_BYTES } from '../../../worker/ring/payload-filler.js';
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const operands = fc.array(fc.tuple(int32, int32), { maxLength: 300 });
 
 /** A kernel in the memory that the vector lies in, with a loop in place of SIMD. */
 class LoopKernel implements AddKernel {
-  readonly memory = new WebAssembly.Memory({ initial: 4 });
+  readonly memory = new WebAssembly.Memory({ initial: 20 });
   private next = 64;
 
   allocate(bytes: number): number {
@@ -23,55 +24,97 @@ class LoopKernel implements AddKernel {
   }
 }
 
-function skewed(values: readonly number[], skew: number): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4 + skew).subarray(skew);
-  bytes.set(new Uint8Array(Int32Array.from(values).buffer));
-  return bytes;
-}
+const bytesOf = (values: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
 
-describe('adders', () => {
-  const kernel = new LoopKernel();
-  const vectorAddress = kernel.allocate(100_000);
-  const cases = [
-    { name: 'plain', adder: plainAdder(), vector: (n: number) => new Int32Array(n) },
-    {
-      name: 'kernel',
-      adder: kernelAdder(kernel),
-      vector: (n: number) => new Int32Array(kernel.memory.buffer, vectorAddress, n),
-    },
-  ];
-  for (const { name, adder, vector } of cases) {
-    test(`${name}: adds at any alignment, wrapping`, () => {
-      fc.assert(
-        fc.property(operands, fc.integer({ min: 0, max: 3 }), (pairs, skew) => {
-          const destination = vector(pairs.length);
-          destination.set(pairs.map(([a]) => a));
-          adder.add(
-            destination,
-            skewed(
-              pairs.map(([, b]) => b),
-              skew,
-            ),
-          );
-          expect([...destination]).toEqual(pairs.map(([a, b]) => (a + b) | 0));
-        }),
-      );
-    });
+const kernel = new LoopKernel();
+const vectorAddress = kernel.allocate(900_000);
+const KINDS = [
+  { name: 'plain', adder: plainAdder(), vector: (n: number) => new Int32Array(n) },
+  {
+    name: 'kernel',
+    adder: kernelAdder(kernel),
+    vector: (n: number) => new Int32Array(kernel.memory.buffer, vectorAddress, n),
+  },
+];
 
-    test(`${name}: adds more than fits a scratch area`, () => {
-      const values = Array.from({ length: 20_001 }, (_, i) => i - 7);
-      const destination = vector(values.length).fill(3);
-      adder.add(destination, skewed(values, 1));
-      expect([...destination]).toEqual(values.map((value) => value + 3));
-    });
-  }
-
-  test('a kernel adder goes on when the memory has grown', () => {
-    const growing = new LoopKernel();
-    const adder = kernelAdder(growing);
-    growing.memory.grow(1);
-    const destination = new Int32Array(growing.memory.buffer, growing.allocate(8), 2).fill(1);
-    adder.add(destination, skewed([2, 3], 0));
-    expect([...destination]).toEqual([3, 4]);
+describe.each(KINDS)('$name adder', ({ adder, vector }) => {
+  test('adds what lies in scratch, wrapping', () => {
+    fc.assert(
+      fc.property(operands, fc.integer({ min: 0, max: 50 }), (pairs, start) => {
+        const destination = vector(pairs.length);
+        destination.set(pairs.map(([a]) => a));
+        adder.scratch.set(bytesOf(pairs.map(([, b]) => b)), 4 * start);
+        adder.add(destination, 4 * start);
+        expect([...destination]).toEqual(pairs.map(([a, b]) => (a + b) | 0));
+      }),
+    );
   });
+
+  test('a payload in pieces of any size, from anywhere, is added whole', () => {
+    const piece = fc.record({
+      bytes: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70_000 })),
+      from: fc.constantFrom('outside', 'scratch, aligned', 'scratch, anywhere'),
+      at: fc.integer({ min: 0, max: 40 }),
+    });
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 12 }), (pieces) => {
+        const length = Math.ceil(pieces.reduce((sum, { bytes }) => sum + bytes, 0) / 4);
+        const values = Array.from({ length }, (_, i) => Math.imul(i + 1, 0x9e3779b1));
+        const payload = bytesOf(values);
+        const into = vector(length).fill(7);
+        const filler = new PayloadFiller(adder);
+        filler.start({ kind: 'add', into });
+        // The pieces, over and over, until all is there.
+        for (let done = 0, next = 0; done < payload.length; next++) {
+          const { bytes, from, at } = pieces[next % pieces.length] as (typeof pieces)[number];
+          const part = payload.subarray(done, done + bytes);
+          done += part.length;
+          expect(filler.room()).toBeUndefined();
+          adder.scratch.fill(255); // nothing in scratch outlives a read
+          if (from === 'outside' || part.length > adder.scratch.length - 50) {
+            filler.take(part);
+            continue;
+          }
+          const start = from === 'scratch, aligned' ? filler.scratchStart : SCRATCH_HEAD_BYTES + at;
+          adder.scratch.set(part, start);
+          filler.take(adder.scratch.subarray(start, start + part.length));
+          // What lies behind the piece has been read and is yet to be looked at.
+          expect(adder.scratch.subarray(start + part.length).every((byte) => byte === 255)).toBe(true);
+        }
+        expect(filler.remaining).toBe(0);
+        expect(into.every((value, i) => value === (((values[i] ?? 0) + 7) | 0))).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+test('a payload that is to be copied is read to its place, taken, or both', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 0, maxLength: 400 }),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 50 }), fc.boolean()), { minLength: 1 }),
+      (noise, cuts) => {
+        const payload = noise.subarray(0, noise.length & ~3);
+        const into = new Int32Array(payload.length / 4);
+        const filler = new PayloadFiller(plainAdder());
+        filler.start({ kind: 'copy', into });
+        for (let done = 0, next = 0; done < payload.length; next++) {
+          const [bytes, direct] = cuts[next % cuts.length] as (typeof cuts)[number];
+          const part = payload.subarray(done, done + bytes);
+          done += part.length;
+          if (direct) {
+            filler.room()?.set(part);
+            filler.placed(part.length);
+          } else filler.take(part);
+          expect(filler.remaining).toBe(payload.length - done);
+        }
+        expect(Buffer.from(into.buffer).equals(payload)).toBe(true);
+      },
+    ),
+  );
+});
+
+test('a vector outside of the memory of the kernels is a mistake', () => {
+  expect(() => kernelAdder(new LoopKernel()).add(new Int32Array(1), 0)).toThrow('memory of the kernels');
 });

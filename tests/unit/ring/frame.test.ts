@@ -4,7 +4,6 @@ import { OperationalError } from '../../../proto/index.js';
 import {
   checkFrame,
   decodeHeader,
-  ELEMENT_BYTES,
   encodeHeader,
   FRAME_HEADER_BYTES,
   type FrameHeader,
@@ -83,14 +82,9 @@ describe('ring frame', () => {
   });
 
   test('every field that is not the expected one is named', () => {
-    const bytes = SAMPLE.count * ELEMENT_BYTES;
-    expect(() => checkFrame(SAMPLE, SAMPLE, bytes)).not.toThrow();
+    expect(() => checkFrame(SAMPLE, SAMPLE)).not.toThrow();
     for (const field of ['update', 'attempt', 'step', 'offset', 'count', 'length'] as const)
-      expect(() => checkFrame({ ...SAMPLE, [field]: 1 }, SAMPLE, bytes)).toThrow(`expected ${field} `);
-    expect(() => checkFrame({ ...SAMPLE, phase: 'reduce-scatter' }, SAMPLE, bytes)).toThrow(
-      'expected phase ',
-    );
-    expect(() => checkFrame(SAMPLE, SAMPLE, bytes - 4)).toThrow('expected a payload of ');
-    expect(() => checkFrame(SAMPLE, SAMPLE, bytes + 1)).toThrow('expected a payload of ');
+      expect(() => checkFrame({ ...SAMPLE, [field]: 1 }, SAMPLE)).toThrow(`expected ${field} `);
+    expect(() => checkFrame({ ...SAMPLE, phase: 'reduce-scatter' }, SAMPLE)).toThrow('expected phase ');
   });
 });

@@ -55,15 +55,14 @@ describe('all-reduce in memory', () => {
           length: fc.integer({ min: 0, max: 400 }),
           segmentElements: fc.integer({ min: 1, max: 64 }),
           capacityBytes: fc.integer({ min: 1, max: 2_000 }),
-          readAheadBytes: fc.integer({ min: 1, max: 2_000 }),
           maxInFlightBytes: fc.integer({ min: 1, max: 2_000 }),
           seed: fc.nat(),
         }),
-        async ({ world, length, segmentElements, capacityBytes, readAheadBytes, maxInFlightBytes, seed }) => {
+        async ({ world, length, segmentElements, capacityBytes, maxInFlightBytes, seed }) => {
           const random = seededRandom(seed);
           const { rings, links } = memoryRing(
             world,
-            { capacityBytes, readAheadBytes, later: shuffledTasks(random), skew: () => random(4) },
+            { capacityBytes, later: shuffledTasks(random), random },
             { segmentBytes: 4 * segmentElements, maxInFlightBytes },
           );
           const rounds = Array.from({ length: 3 }, (_, round) => randomVectors(world, length, seed + round));
@@ -122,7 +121,7 @@ describe('back-pressure', () => {
     const segmentBytes = 1_024;
     const { rings, links } = memoryRing(
       2,
-      { capacityBytes: 4_096, readAheadBytes: 4_096 },
+      { capacityBytes: 4_096 },
       { segmentBytes, maxInFlightBytes: 2_048 },
     );
     const vector = new Int32Array(1 << 20); // 2 MB a chunk
@@ -199,7 +198,7 @@ describe('failures', () => {
   });
 
   test('a successor that takes nothing is blamed before the predecessor that waits for it', async () => {
-    const { rings, clock } = memoryRing(2, { capacityBytes: 1, readAheadBytes: 1 }, { segmentBytes: 4 });
+    const { rings, clock } = memoryRing(2, { capacityBytes: 1 }, { segmentBytes: 4 });
     const reduction = failureOf(at(rings, 0).allReduce(new Int32Array(100), key));
     await turn();
     clock.advance(SILENCE_MS * 1.2);
@@ -249,7 +248,7 @@ describe('failures', () => {
       fc.asyncProperty(fc.nat(), fc.integer({ min: 2, max: 4 }), async (seed, world) => {
         const { rings } = memoryRing(
           world,
-          { later: shuffledTasks(seededRandom(seed)), capacityBytes: 64, readAheadBytes: 64 },
+          { later: shuffledTasks(seededRandom(seed)), capacityBytes: 64 },
           { segmentBytes: 16, maxInFlightBytes: 64 },
         );
         const vectors = randomVectors(world, 50, seed);
@@ -278,17 +277,15 @@ describe('misbehaviour', () => {
     count: length / 2,
     length,
   };
-  const cases: [string, FrameHeader, number][] = [
-    ['another update', { ...expected, update: 1 }, 64],
-    ['another attempt', { ...expected, attempt: 1 }, 64],
-    ['another step', { ...expected, step: 1 }, 64],
-    ['another phase', { ...expected, phase: 'all-gather' }, 64],
-    ['another place', { ...expected, offset: 16 }, 64],
-    ['another vector', { ...expected, length: 64 }, 64],
-    ['more than announced', expected, 68],
-    ['less than announced', expected, 60],
+  const cases: [string, FrameHeader][] = [
+    ['another update', { ...expected, update: 1 }],
+    ['another attempt', { ...expected, attempt: 1 }],
+    ['another step', { ...expected, step: 1 }],
+    ['another phase', { ...expected, phase: 'all-gather' }],
+    ['another place', { ...expected, offset: 16 }],
+    ['another vector', { ...expected, length: 64 }],
   ];
-  for (const [what, header, payloadBytes] of cases) {
+  for (const [what, header] of cases) {
     test(`${what} fails the ring before anything is added`, async () => {
       const seen: string[] = [];
       const { rings, links } = memoryRing(
@@ -296,7 +293,7 @@ describe('misbehaviour', () => {
         {},
         { onMisbehaviour: (reason, name) => seen.push(`${reason} ${name}`) },
       );
-      at(links, 0).inject(encodeHeader(header), new Uint8Array(payloadBytes).fill(1));
+      at(links, 0).inject(encodeHeader(header), new Uint8Array(64).fill(1));
       const vector = new Int32Array(length);
       const error = await failureOf(at(rings, 1).allReduce(vector, { update: 0, attempt: 0 }));
       expect([error.code, error.neighbour]).toEqual(['protocol', 'predecessor']);

@@ -8,8 +8,6 @@ describe('link in memory', () => linkContract(() => Promise.resolve(memoryLink()
 describe('link in memory, tasks shuffled', () => {
   const random = seededRandom(11);
   linkContract(() =>
-    Promise.resolve(
-      memoryLink({ later: shuffledTasks(random), capacityBytes: 300_000, skew: () => random(4) }),
-    ),
+    Promise.resolve(memoryLink({ later: shuffledTasks(random), capacityBytes: 300_000, random })),
   );
 });

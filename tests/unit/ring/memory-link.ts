@@ -1,23 +1,29 @@
-import { Inbox } from '../../../worker/ring/inbox.js';
+import { plainAdder, type Adder } from '../../../worker/ring/adder.js';
 import type {
   IncomingLink,
   LinkEnd,
   LinkListener,
-  LinkSegment,
   OutgoingLink,
+  SegmentReader,
+  SegmentTarget,
 } from '../../../worker/ring/link.js';
+import { PayloadFiller, SCRATCH_HEAD_BYTES } from '../../../worker/ring/payload-filler.js';
 
 export interface MemoryLinkOptions {
   /** What the connection holds between the two ends: a segment is taken when the sum before it is below this. */
   readonly capacityBytes?: number;
-  readonly readAheadBytes?: number;
   /** Runs a task later; the order among links is this function's choice. */
   readonly later?: (task: () => void) => void;
-  /** Bytes before each received part in its buffer, so that alignments vary. */
-  readonly skew?: () => number;
+  /** Any number below its argument: cuts payloads into pieces, at any alignment. */
+  readonly random?: (bound: number) => number;
+  readonly adder?: Adder;
 }
 
-interface Sent extends LinkSegment {
+interface Segment {
+  readonly header: Uint8Array;
+  readonly payload: Uint8Array;
+}
+interface Sent extends Segment {
   readonly onTaken: () => void;
 }
 
@@ -37,9 +43,10 @@ export class MemoryLink {
   /** Segments sent by the outgoing end. */
   sentSegments = 0;
   private readonly sent: Sent[] = [];
-  private readonly wire: LinkSegment[] = [];
-  private readonly inbox: Inbox;
-  private readonly listeners: { out?: LinkListener; in?: LinkListener } = {};
+  private readonly wire: Segment[] = [];
+  private readonly listeners: { out?: LinkListener; in?: LinkListener | SegmentReader } = {};
+  private readonly adder: Adder;
+  private readonly filler: PayloadFiller;
   private readonly ends: { out?: LinkEnd; in?: LinkEnd } = {};
   private readonly left = { out: false, in: false };
   private wireBytes = 0;
@@ -49,7 +56,8 @@ export class MemoryLink {
   constructor(private readonly options: MemoryLinkOptions) {
     this.later = options.later ?? queueMicrotask;
     this.capacityBytes = options.capacityBytes ?? 1 << 20;
-    this.inbox = new Inbox(options.readAheadBytes ?? 1 << 20);
+    this.adder = options.adder ?? plainAdder();
+    this.filler = new PayloadFiller(this.adder);
     this.outgoing = {
       listen: (listener) => this.listen('out', listener),
       send: (header, payload, onTaken) => this.send({ header, payload, onTaken }),
@@ -58,7 +66,7 @@ export class MemoryLink {
     };
     this.incoming = {
       listen: (listener) => this.listen('in', listener),
-      take: () => this.take(),
+      resume: () => this.later(() => this.deliver()),
       close: () => this.leave('in', 'the peer closed'),
       destroy: () => this.leave('in', 'the peer closed'),
     };
@@ -75,8 +83,9 @@ export class MemoryLink {
     this.send({ header, payload, onTaken: () => undefined });
   }
 
-  private listen(side: 'out' | 'in', listener: LinkListener): void {
+  private listen(side: 'out' | 'in', listener: LinkListener | SegmentReader): void {
     this.listeners[side] = listener;
+    if (side === 'in') this.later(() => this.deliver());
     const end = this.ends[side];
     if (end)
       queueMicrotask(() => this.listeners[side] === listener && !this.left[side] && listener.onEnd(end));
@@ -107,32 +116,52 @@ export class MemoryLink {
     });
   }
 
+  /** The oldest segment that has arrived goes to the reader, if it wants it. */
   private deliver(): void {
-    if (this.ends.in || this.left.in || this.inbox.full) return;
-    const segment = this.wire.shift();
-    if (!segment) return;
+    const segment = this.wire[0];
+    const reader = this.listeners.in;
+    if (!segment || this.ends.in || this.left.in || !reader || !('onSegment' in reader)) return;
+    const target = reader.onSegment(segment.header);
+    if (!target) return;
+    this.wire.shift();
     this.wireBytes -= segment.payload.byteLength;
-    this.inbox.push(segment);
     this.later(() => this.transfer());
     this.later(() => this.deliver());
-    this.listeners.in?.onSegment?.();
+    if (segment.payload.byteLength !== target.into.byteLength)
+      return this.finish('in', { cause: 'malformed', detail: 'another length than the header says' });
+    this.fill(target, segment.payload);
+    reader.onFilled();
   }
 
-  private take(): LinkSegment | undefined {
-    const segment = this.inbox.take();
-    this.later(() => this.deliver());
-    return segment;
+  private fill(target: SegmentTarget, payload: Uint8Array): void {
+    const { filler, adder } = this;
+    const random = this.options.random ?? ((bound) => bound - 1);
+    filler.start(target);
+    for (let at = 0; at < payload.byteLength;) {
+      const piece = payload.subarray(at, at + 1 + random(2 * payload.byteLength));
+      const room = filler.room();
+      at += piece.byteLength;
+      if (room && random(2) === 0) {
+        room.set(piece);
+        filler.placed(piece.byteLength);
+      } else if (piece.byteLength <= adder.scratch.byteLength - 8 && random(2) === 0) {
+        // As a connection does that reads into the adder's memory.
+        const start = random(2) === 0 ? filler.scratchStart : SCRATCH_HEAD_BYTES + random(4);
+        adder.scratch.set(piece, start);
+        filler.take(adder.scratch.subarray(start, start + piece.byteLength));
+      } else {
+        filler.take(piece);
+      }
+    }
   }
 
   private leave(side: 'out' | 'in', detail: string): void {
     this.left[side] = true;
-    if (side === 'in') this.inbox.clear();
     // What was sent before a goodbye arrives before it.
     this.later(() => {
-      if (side === 'out' && this.wire.length > 0 && !this.left.in && !this.inbox.full) {
-        this.deliver();
-        return this.leave(side, detail);
-      }
+      const before = this.wire.length;
+      if (side === 'out') this.deliver();
+      if (this.wire.length < before) return this.leave(side, detail);
       this.finish(side === 'out' ? 'in' : 'out', { cause: 'lost', detail });
     });
   }
@@ -144,7 +173,7 @@ export class MemoryLink {
   }
 
   private copy(bytes: Uint8Array): Uint8Array {
-    const skew = this.options.skew?.() ?? 0;
+    const skew = this.options.random?.(4) ?? 0;
     const copy = new Uint8Array(new ArrayBuffer(skew + bytes.byteLength), skew);
     copy.set(bytes);
     return copy;

@@ -1,5 +1,4 @@
 import { LinkedRing, type LinkedRingOptions } from '../../../worker/ring/linked-ring.js';
-import { plainAdder } from '../../../worker/ring/adder.js';
 import { ManualClock } from './manual-clock.js';
 import { memoryLink, type MemoryLink, type MemoryLinkOptions } from './memory-link.js';
 import { seededRandom } from './random.js';
@@ -30,7 +29,6 @@ export function memoryRing(world: number, link: MemoryLinkOptions = {}, tweaks: 
         outgoing,
         incoming: at(links, rank + world - 1).incoming,
         names: { predecessor: `rank ${(rank + world - 1) % world}`, successor: `rank ${(rank + 1) % world}` },
-        adder: plainAdder(),
         clock,
         silenceMs: SILENCE_MS,
         ...tweaks,

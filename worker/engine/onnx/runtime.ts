@@ -18,7 +18,10 @@ export function loadOnnxRuntime(
   load: () => OnnxRuntime = () => require('onnxruntime-node') as OnnxRuntime,
 ): OnnxRuntime {
   try {
-    return load();
+    const runtime = load();
+    // What fails is thrown; without this it is printed first as well, several lines of it.
+    runtime.env.logLevel = 'fatal';
+    return runtime;
   } catch (cause) {
     throw new OperationalError('engine-unavailable', loadFailure(cause), { cause });
   }

@@ -53,63 +53,55 @@ const OPSET_VERSION = 20;
 const field = (id: number, type: string) => ({ id, type });
 const repeated = (id: number, type: string) => ({ id, type, rule: 'repeated' });
 
+/** As in onnx.proto, which is proto2: a zero that is set is written, so that an attribute of 0 has a value. */
+const message = (fields: Record<string, protobuf.IField>): protobuf.IType => ({ edition: 'proto2', fields });
+
 const root = protobuf.Root.fromJSON({
   nested: {
     onnx: {
       nested: {
-        AttributeProto: {
-          fields: {
-            name: field(1, 'string'),
-            f: field(2, 'float'),
-            i: field(3, 'int64'),
-            type: field(20, 'int32'),
-          },
-        },
-        TensorProto: {
-          fields: {
-            dims: repeated(1, 'int64'),
-            dataType: field(2, 'int32'),
-            name: field(8, 'string'),
-            rawData: field(9, 'bytes'),
-          },
-        },
-        NodeProto: {
-          fields: {
-            input: repeated(1, 'string'),
-            output: repeated(2, 'string'),
-            name: field(3, 'string'),
-            opType: field(4, 'string'),
-            attribute: repeated(5, 'AttributeProto'),
-          },
-        },
-        Dimension: { fields: { dimValue: field(1, 'int64'), dimParam: field(2, 'string') } },
-        TensorShapeProto: { fields: { dim: repeated(1, 'Dimension') } },
-        TensorTypeProto: { fields: { elemType: field(1, 'int32'), shape: field(2, 'TensorShapeProto') } },
-        SequenceTypeProto: { fields: { elemType: field(1, 'TypeProto') } },
-        TypeProto: {
-          fields: { tensorType: field(1, 'TensorTypeProto'), sequenceType: field(4, 'SequenceTypeProto') },
-        },
-        ValueInfoProto: { fields: { name: field(1, 'string'), type: field(2, 'TypeProto') } },
-        GraphProto: {
-          fields: {
-            node: repeated(1, 'NodeProto'),
-            name: field(2, 'string'),
-            initializer: repeated(5, 'TensorProto'),
-            input: repeated(11, 'ValueInfoProto'),
-            output: repeated(12, 'ValueInfoProto'),
-          },
-        },
-        OperatorSetIdProto: { fields: { domain: field(1, 'string'), version: field(2, 'int64') } },
-        StringStringEntryProto: { fields: { key: field(1, 'string'), value: field(2, 'string') } },
-        ModelProto: {
-          fields: {
-            irVersion: field(1, 'int64'),
-            producerName: field(2, 'string'),
-            graph: field(7, 'GraphProto'),
-            opsetImport: repeated(8, 'OperatorSetIdProto'),
-            metadataProps: repeated(14, 'StringStringEntryProto'),
-          },
-        },
+        AttributeProto: message({
+          name: field(1, 'string'),
+          f: field(2, 'float'),
+          i: field(3, 'int64'),
+          type: field(20, 'int32'),
+        }),
+        TensorProto: message({
+          dims: repeated(1, 'int64'),
+          dataType: field(2, 'int32'),
+          name: field(8, 'string'),
+          rawData: field(9, 'bytes'),
+        }),
+        NodeProto: message({
+          input: repeated(1, 'string'),
+          output: repeated(2, 'string'),
+          name: field(3, 'string'),
+          opType: field(4, 'string'),
+          attribute: repeated(5, 'AttributeProto'),
+        }),
+        Dimension: message({ dimValue: field(1, 'int64'), dimParam: field(2, 'string') }),
+        TensorShapeProto: message({ dim: repeated(1, 'Dimension') }),
+        TensorTypeProto: message({ elemType: field(1, 'int32'), shape: field(2, 'TensorShapeProto') }),
+        SequenceTypeProto: message({ elemType: field(1, 'TypeProto') }),
+        TypeProto: message({
+          tensorType: field(1, 'TensorTypeProto'),
+          sequenceType: field(4, 'SequenceTypeProto'),
+        }),
+        ValueInfoProto: message({ name: field(1, 'string'), type: field(2, 'TypeProto') }),
+        GraphProto: message({
+          node: repeated(1, 'NodeProto'),
+          name: field(2, 'string'),
+          initializer: repeated(5, 'TensorProto'),
+          input: repeated(11, 'ValueInfoProto'),
+          output: repeated(12, 'ValueInfoProto'),
+        }),
+        OperatorSetIdProto: message({ domain: field(1, 'string'), version: field(2, 'int64') }),
+        ModelProto: message({
+          irVersion: field(1, 'int64'),
+          producerName: field(2, 'string'),
+          graph: field(7, 'GraphProto'),
+          opsetImport: repeated(8, 'OperatorSetIdProto'),
+        }),
       },
     },
   },

@@ -14,9 +14,9 @@ export interface LayerPass {
 
 export interface LayerInputs {
   /** The layer's own parameter, flat. */
-  parameter(role: string): Float64Array;
+  readonly parameter: (role: string) => Float64Array;
   /** Told on which side of its kink a rectifier works, for every element. */
-  onRectified(positive: boolean): void;
+  readonly onRectified: (positive: boolean) => void;
 }
 
 /** One layer in training mode, in double precision, its gradient derived and written by hand. */

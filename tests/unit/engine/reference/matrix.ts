@@ -25,18 +25,21 @@ export function map(a: Matrix, f: (value: number, row: number, column: number) =
   return result;
 }
 
-/** a b */
+/** a b. Four terms of each sum at a time: three quarters less traffic with the result, which is what takes the time. */
 export function multiply(a: Matrix, b: Matrix): Matrix {
   const result = matrix(a.rows, b.columns);
-  const { values: out } = result;
+  const { columns } = b;
   for (let row = 0; row < a.rows; row++) {
-    const outStart = row * b.columns;
-    for (let k = 0; k < a.columns; k++) {
-      const factor = a.values[row * a.columns + k]!;
-      const start = k * b.columns;
-      for (let column = 0; column < b.columns; column++) {
-        out[outStart + column]! += factor * b.values[start + column]!;
-      }
+    const out = result.values.subarray(row * columns, (row + 1) * columns);
+    const factor = (k: number): number => (k < a.columns ? at(a, row, k) : 0);
+    const term = (k: number): Float64Array => {
+      const start = Math.min(k, a.columns - 1) * columns;
+      return b.values.subarray(start, start + columns);
+    };
+    for (let k = 0; k < a.columns; k += 4) {
+      const [f0, f1, f2, f3] = [factor(k), factor(k + 1), factor(k + 2), factor(k + 3)];
+      const [b0, b1, b2, b3] = [term(k), term(k + 1), term(k + 2), term(k + 3)];
+      for (let i = 0; i < columns; i++) out[i]! += f0 * b0[i]! + f1 * b1[i]! + f2 * b2[i]! + f3 * b3[i]!;
     }
   }
   return result;
