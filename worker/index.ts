@@ -1,2 +1,3 @@
 export { ENGINE_NAMES, chooseEngine, probeEngines, type EngineName } from './engine/index.js';
+export { requireWasmSimd } from './kernels/index.js';
 export { runWorker, type WorkerOptions } from './main.js';

@@ -31,16 +31,16 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
     const choice = chooseEngine(probes, options.engine);
     // Listens beyond loopback only when others are to reach it there.
     const loopback = options.advertiseHost === '127.0.0.1' || options.advertiseHost === 'localhost';
-    [bus, replica] = await Promise.all([
-      Bus.connect({
-        url: options.natsUrl,
-        credentialsFile: options.natsCredentialsFile,
-        cluster: options.cluster,
-        name: `gan-cluster worker ${workerId}`,
-        onInvalid: (error) => log.warn({ err: error }, 'message refused'),
-      }),
-      ReplicaHost.start(workerId, loopback ? '127.0.0.1' : '0.0.0.0', options.ringPort),
-    ]);
+    const connecting = Bus.connect({
+      url: options.natsUrl,
+      credentialsFile: options.natsCredentialsFile,
+      cluster: options.cluster,
+      name: `gan-cluster worker ${workerId}`,
+      onInvalid: (error) => log.warn({ err: error }, 'message refused'),
+    });
+    connecting.catch(() => undefined); // both start at once; a port that is taken is told first
+    replica = await ReplicaHost.start(workerId, loopback ? '127.0.0.1' : '0.0.0.0', options.ringPort);
+    bus = await connecting;
     const { advertiseHost } = options;
     const agent = new Agent(bus, replica, { workerId, advertiseHost, probes, engine: choice.name }, log);
     const onStop = (): void => agent.leave('asked to stop');

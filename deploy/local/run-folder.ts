@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, rmdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ResultFolder, newRunId, type RunFile } from '../../coordinator/index.js';
 import { UsageError } from '../../proto/index.js';
@@ -21,16 +21,15 @@ function newestRun(): string {
 
 /** Where a local run lives. */
 export class RunFolder {
-  private readonly existedBefore: boolean;
+  /** Folders that `create` made, outermost first. */
+  private made: string[] = [];
 
   private constructor(
     readonly path: string,
     readonly runId: string,
     /** The record of the run that is to be resumed. */
     readonly record: RunFile | null,
-  ) {
-    this.existedBefore = existsSync(path);
-  }
+  ) {}
 
   /** Finds the folder of a new run or of the one to resume; makes nothing. Throws UsageError when it does not fit. */
   static find(out: string | undefined, resume: boolean, now: Date): RunFolder {
@@ -54,8 +53,7 @@ export class RunFolder {
 
   create(): void {
     try {
-      makeFolder(this.logFolder);
-      makeFolder(this.natsFolder, 0o700);
+      this.made = [...makeFolder(this.logFolder), ...makeFolder(this.natsFolder, 0o700)];
     } catch (error) {
       throw new UsageError(`--out: ${this.path} cannot be made: ${(error as Error).message}`);
     }
@@ -72,7 +70,9 @@ export class RunFolder {
   /** Removes what `create` made when no run came of it. */
   discardIfEmpty(): void {
     if (this.record !== null || existsSync(join(this.path, 'run.json'))) return;
-    if (this.existedBefore) rmSync(join(this.path, CLUSTER), { recursive: true, force: true });
-    else rmSync(this.path, { recursive: true, force: true });
+    rmSync(join(this.path, CLUSTER), { recursive: true, force: true });
+    for (const folder of this.made.reverse()) {
+      if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+    }
   }
 }

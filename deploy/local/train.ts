@@ -11,7 +11,7 @@ import {
 import { OperationalError, UsageError, messageOf, type OutMessage } from '../../proto/index.js';
 import { Bus } from '../../proto/runtime/bus.js';
 import { cacheFolder } from '../../proto/runtime/cache-folder.js';
-import { chooseEngine, probeEngines } from '../../worker/index.js';
+import { chooseEngine, probeEngines, requireWasmSimd } from '../../worker/index.js';
 import { findNatsServer, startNatsServer, type RunningNatsServer } from '../nats-server/index.js';
 import { grouped, type ProgressView } from '../terminal/index.js';
 import { ClusterProcess } from './child.js';
@@ -54,6 +54,7 @@ export async function train(
   interrupt: AbortSignal,
   kill: AbortSignal,
 ): Promise<number> {
+  requireWasmSimd();
   const folder = RunFolder.find(options.out, options.resume, new Date());
   const recorded = folder.record?.spec;
   const cache = cacheFolder(process.env);

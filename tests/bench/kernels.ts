@@ -16,7 +16,7 @@ export async function measureKernels(repeats: number): Promise<Record<string, Sp
   const step = adamStep(1, recipe);
   const measure = (work: () => void): Promise<Spread> => timed(work, repeats, Math.ceil(repeats / 4));
   return {
-    'convert and sum': await measure(() => void kernels.quantize(floats, ints, n, 10, 2 ** 20)),
+    'convert and sum': await measure(() => void kernels.quantize(floats, ints, n, 10, 2 ** 20 - 1)),
     'add integers': await measure(() => kernels.addInt32(other, ints, n)),
     'largest integer': await measure(() => void kernels.maxAbsInt32(ints, n)),
     Adam: await measure(() => kernels.adam({ parameters, m, v, ints, n, exponent: 10, shards: 4, step })),

@@ -11,7 +11,8 @@ const PROBE_VERSION = 1;
  * SHA-256, as 64 hex digits, over both halves' results for a fixed shard at the run's shapes, with the engine's name and
  * version and `versions` of whatever else decides bits. Equal fingerprints: the engines compute the same bits, as far as
  * one step at these shapes tells. Takes about the time of one step.
- * @param options those that `engine` was created with; `parameters` are overwritten for the probe and restored
+ * @param options those that `engine` was created with; `parameters` are overwritten for the probe and restored, what
+ * slot 0 keeps is lost
  */
 export async function engineFingerprint(
   engine: Engine,

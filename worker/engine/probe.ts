@@ -58,19 +58,16 @@ function probeOnnxRuntime(host: ProbeHost): OnnxProbe {
 
 function probeOnnxCuda(environment: NodeJS.ProcessEnv, host: ProbeHost, onnx: OnnxProbe): Finding {
   if (!onnx.finding.usable) return onnx.finding;
-  if (host.arch !== 'x64' || !['linux', 'win32'].includes(host.platform)) {
-    return unusable(
-      `ONNX Runtime has CUDA for linux-x64 and win32-x64, not for ${host.platform}-${host.arch}`,
-    );
+  if (host.platform !== 'linux' || host.arch !== 'x64') {
+    return unusable(`onnxruntime-node has CUDA for linux-x64, not for ${host.platform}-${host.arch}`);
   }
   const hidden = missingNvidia(environment, host);
   if (hidden !== undefined) return unusable(hidden);
-  const library =
-    host.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+  const library = 'libonnxruntime_providers_cuda.so';
   if (!nativeFolders(host).some((folder) => host.exists(join(folder, library)))) {
     return unusable(
       `ONNX Runtime's CUDA files are not installed (${library}): ` +
-        'run `npm_config_onnxruntime_node_install=cuda12 npm rebuild onnxruntime-node`',
+        'run `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node`',
     );
   }
   return usable('ONNX Runtime on an NVIDIA GPU by CUDA; never yet tried on hardware');
@@ -132,10 +129,9 @@ function missingNvidia(environment: NodeJS.ProcessEnv, host: ProbeHost): string 
     return `CUDA_VISIBLE_DEVICES="${visible}" hides every GPU`;
   }
   const devices = ['/dev/nvidiactl', '/dev/dxg']; // the driver's, and that of Windows's Linux
-  if (host.platform === 'linux' && !devices.some((device) => host.exists(device))) {
-    return 'no NVIDIA GPU is visible (/dev/nvidiactl)';
-  }
-  return undefined;
+  return devices.some((device) => host.exists(device))
+    ? undefined
+    : 'no NVIDIA GPU is visible (/dev/nvidiactl)';
 }
 
 /** Where onnxruntime-node keeps its native libraries for this platform: bin/napi-v6/linux/x64. */

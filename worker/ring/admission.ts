@@ -1,4 +1,4 @@
-import { invariant } from '../../proto/index.js';
+import { OperationalError } from '../../proto/index.js';
 import type { Hello, Purpose } from './handshake.js';
 import type { RefusalReason } from './refusals.js';
 
@@ -30,12 +30,15 @@ export class Admissions {
   private newest: { readonly runId: string; readonly ringEpoch: number } | undefined;
   private readonly admitted = new Set<number>();
 
+  /** Throws OperationalError 'ring-refused' for a ring epoch that is not newer than all before it. */
   open(admission: Admission): void {
     const { newest } = this;
-    invariant(
-      newest?.runId !== admission.runId || admission.ringEpoch > newest.ringEpoch,
-      `ring epochs only grow: ${admission.ringEpoch} after ${newest?.ringEpoch}`,
-    );
+    if (newest?.runId === admission.runId && admission.ringEpoch <= newest.ringEpoch) {
+      throw new OperationalError(
+        'ring-refused',
+        `ring epoch ${admission.ringEpoch} is over: this worker has been in ${newest.ringEpoch}`,
+      );
+    }
     this.current = admission;
     this.newest = { runId: admission.runId, ringEpoch: admission.ringEpoch };
     this.admitted.clear();

@@ -9,18 +9,10 @@ import {
   type ErrorCode,
 } from '../../proto/index.js';
 import type { Clock } from './clock.js';
-import {
-  encodeHandshake,
-  HANDSHAKE_MESSAGE_BYTES,
-  NONCE_BYTES,
-  parseHandshake,
-  pathOf,
-  proofOf,
-  provesSecret,
-} from './handshake.js';
+import { encodeHandshake, NONCE_BYTES, parseHandshake, pathOf, proofOf, provesSecret } from './handshake.js';
 import type { Hello, Purpose, Transcript } from './handshake.js';
 import { refusalOf, type Refusals } from './refusals.js';
-import { CLOSE_TIMEOUT_MS } from './websocket-link.js';
+import { WEBSOCKET_OPTIONS } from './websocket-link.js';
 
 export interface DialOptions {
   readonly host: string;
@@ -44,9 +36,6 @@ export interface DialOptions {
   /** Counts peers that this side has to turn away. */
   readonly refusals: Refusals;
 }
-
-/** The handshake comes in a handful of pieces; more are a drip. */
-const MAX_PIECES = 64;
 
 /**
  * Connects to another worker's RingServer and shakes hands.
@@ -84,16 +73,7 @@ class Dial {
     const url = `ws://${isIPv6(host) ? `[${host}]` : host}:${port}${pathOf(purpose)}`;
     let socket: WebSocket;
     try {
-      const socketOptions = {
-        perMessageDeflate: false,
-        // Of messages that reach this socket at all: those of the handshake.
-        maxPayload: HANDSHAKE_MESSAGE_BYTES,
-        maxFragments: MAX_PIECES,
-        maxBufferedChunks: MAX_PIECES,
-        closeTimeout: CLOSE_TIMEOUT_MS,
-        createConnection: this.options.connect,
-      };
-      socket = new WebSocket(url, socketOptions);
+      socket = new WebSocket(url, { ...WEBSOCKET_OPTIONS, createConnection: this.options.connect });
     } catch (error) {
       return this.fail('ring-peer-lost', `has no address that can be dialled: ${messageOf(error)}`);
     }

@@ -83,7 +83,7 @@ export function checkFrame(found: FrameHeader, expected: FrameHeader): void {
   }
 }
 
-export function describeFrame(header: Omit<FrameHeader, 'count' | 'length'>): string {
+function describeFrame(header: Omit<FrameHeader, 'count' | 'length'>): string {
   return `${header.phase} of update ${header.update} attempt ${header.attempt}, step ${header.step}, offset ${header.offset}`;
 }
 

@@ -51,7 +51,10 @@ export interface SegmentReader extends LinkListener {
   readonly onFilled: () => void;
 }
 
-/** The end at the successor. */
+/**
+ * The end at the successor. While it has stopped reading it does not notice that the peer is gone; a peer that dies has
+ * another link, which is never stopped: the one to its own predecessor, who tells.
+ */
 export interface IncomingLink extends LinkLife {
   /** Whoever reads last is told. Without `onSegment` nothing is wanted. */
   listen(reader: SegmentReader | LinkListener): void;

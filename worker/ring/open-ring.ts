@@ -34,7 +34,7 @@ export interface OpenRingOptions {
 /**
  * Takes this worker's place in the ring of a ring epoch: lets its successor in, dials its predecessor.
  *
- * Rejects with OperationalError 'ring-peer-lost', 'ring-refused', 'ring-deadline', 'protocol' or 'aborted'; nothing stays open
+ * Rejects with OperationalError 'ring-peer-lost', 'ring-refused' (also for a ring epoch that is not newer than the last), 'ring-deadline', 'protocol' or 'aborted'; nothing stays open
  * then. A ring epoch is opened once: after a failure, or the ring's end, the next one has a higher number.
  */
 export async function openRing(options: OpenRingOptions): Promise<Ring> {
@@ -42,11 +42,17 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
   const world = members.length;
   invariant(rank >= 0 && rank < world, `rank ${rank} is one of a world of ${world}`);
   if (options.signal?.aborted) throw new OperationalError('aborted', 'opening the ring was aborted');
-  if (world === 1) return new SoloRing();
 
   const clock = options.clock ?? systemClock;
   const { refusals } = server;
   const adder = options.adder ?? plainAdder();
+  const slot = { purpose: 'ring', runId, ringEpoch, secret } as const;
+  if (world === 1) {
+    // Nobody comes, but whoever comes late from an older ring epoch is told that it is over.
+    server.admit({ ...slot, toRank: rank, fromRanks: [] }, () => undefined);
+    return new SoloRing();
+  }
+
   const predecessor = (rank + world - 1) % world;
   const successor = (rank + 1) % world;
   const names = {
@@ -77,7 +83,6 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
     }
   };
 
-  const slot = { purpose: 'ring', runId, ringEpoch, secret } as const;
   const { host, port } = memberAt(predecessor, members);
   const [outgoing, incoming] = await Promise.all([
     watched(
@@ -135,6 +140,10 @@ function acceptSuccessor(
   { name, openMs, clock, signal }: AcceptOptions,
 ): Promise<OutgoingLink> {
   return new Promise((resolve, reject) => {
+    const withdraw = server.admit(admission, (peer) => {
+      settle();
+      resolve(new WebSocketOutgoingLink(peer));
+    });
     const fail = (code: ErrorCode, what: string): void => {
       settle();
       withdraw();
@@ -149,10 +158,6 @@ function acceptSuccessor(
       signal.removeEventListener('abort', abort);
     };
     signal.addEventListener('abort', abort);
-    const withdraw = server.admit(admission, (peer) => {
-      settle();
-      resolve(new WebSocketOutgoingLink(peer));
-    });
   });
 }
 

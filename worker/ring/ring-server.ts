@@ -6,10 +6,10 @@ import { WebSocketServer } from 'ws';
 import { invariant, limits, messageOf, UsageError } from '../../proto/index.js';
 import { Admissions, type Admission } from './admission.js';
 import { systemClock, type Clock } from './clock.js';
-import { HANDSHAKE_MESSAGE_BYTES, pathOf, PURPOSES, type Purpose } from './handshake.js';
+import { pathOf, PURPOSES, type Purpose } from './handshake.js';
 import { PendingPeer } from './pending-peer.js';
 import { Refusals, type RefusalReason } from './refusals.js';
-import { CLOSE_TIMEOUT_MS, type AcceptedPeer } from './websocket-link.js';
+import { WEBSOCKET_OPTIONS, type AcceptedPeer } from './websocket-link.js';
 
 export interface RingServerOptions {
   readonly host: string;
@@ -34,8 +34,6 @@ interface Door {
 }
 
 const MAX_HEADER_BYTES = 4_096;
-/** The handshake comes in a handful of pieces; more are a drip. */
-const MAX_PIECES = 64;
 
 /**
  * The one port on which a worker is reached by other workers, from the process's start to its end. Lets in, for each
@@ -56,17 +54,7 @@ export class RingServer {
     );
     // Deadlines are kept for each connection as a whole, from its first byte to the end of the handshake.
     this.http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 0, headersTimeout: 0 });
-    const socketOptions = {
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      // Data flows from the accepting side only, so this holds after the handshake, too.
-      maxPayload: HANDSHAKE_MESSAGE_BYTES,
-      maxFragments: MAX_PIECES,
-      maxBufferedChunks: MAX_PIECES,
-      closeTimeout: CLOSE_TIMEOUT_MS,
-    };
-    this.webSockets = new WebSocketServer(socketOptions);
+    this.webSockets = new WebSocketServer({ ...WEBSOCKET_OPTIONS, noServer: true, clientTracking: false });
     this.webSockets.on('wsClientError', (_error, transport) => this.refuse(transport, 'malformed'));
     this.http.on('connection', (transport) => this.connected(transport));
     this.http.on('upgrade', (request, transport, head) => this.upgrade(request, transport, head));
@@ -117,7 +105,7 @@ export class RingServer {
 
   /**
    * Lets in the peers of one ring epoch, in place of those of an older one for the same purpose. Whoever came early for it
-   * has been held and goes on now.
+   * has been held and goes on now. Throws OperationalError 'ring-refused' for a ring epoch that is not newer.
    * @param onPeer called in the moment in which a peer has proved itself: before anything more from it can arrive
    * @returns takes the admission back; peers already let in stay
    */

@@ -1,5 +1,4 @@
 import { invariant, OperationalError, type ErrorCode } from '../../proto/index.js';
-import { describeFrame } from './frame.js';
 import type { ReductionKey, SegmentPlace } from './reduction.js';
 
 /** Where a rank stands; on a deadline the coordinator compares what all ranks tell and finds whom to blame. */
@@ -66,7 +65,7 @@ export class RingError extends OperationalError {
 export function describeProgress({ reduction, lastIn, lastOut, inFlightBytes }: RingProgress): string {
   if (!reduction) return 'between reductions';
   const place = (of: SegmentPlace | undefined): string =>
-    of ? describeFrame({ ...reduction, ...of }) : 'none';
+    of ? `${of.phase} step ${of.step} offset ${of.offset}` : 'none';
   return `update ${reduction.update} attempt ${reduction.attempt}, ${reduction.phase}; last segment in: ${place(lastIn)}; last out: ${place(lastOut)}; ${inFlightBytes} bytes underway`;
 }
 

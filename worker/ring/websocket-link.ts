@@ -11,6 +11,7 @@ import type {
   SegmentReader,
   SegmentTarget,
 } from './link.js';
+import { HANDSHAKE_MESSAGE_BYTES } from './handshake.js';
 import { PayloadFiller } from './payload-filler.js';
 import { SplitConnection } from './split-connection.js';
 
@@ -20,8 +21,19 @@ export interface AcceptedPeer {
   readonly transport: Socket;
 }
 
-/** A peer that does not answer a goodbye is let go after this. */
-export const CLOSE_TIMEOUT_MS = 1_000;
+/**
+ * Options of ws for both sides. The sizes are those of the handshake and hold after it, too: data flows from the accepting
+ * side only, and on the dialling side it does not reach the WebSocket.
+ */
+export const WEBSOCKET_OPTIONS = {
+  perMessageDeflate: false,
+  maxPayload: HANDSHAKE_MESSAGE_BYTES,
+  // A handshake comes in a handful of pieces; more are a drip.
+  maxFragments: 64,
+  maxBufferedChunks: 64,
+  /** A peer that does not answer a goodbye is let go after this, in ms. */
+  closeTimeout: 1_000,
+} as const;
 
 /** What both ends share: a socket that ends once, and tells so. */
 abstract class WebSocketLink<Listener extends LinkListener> {

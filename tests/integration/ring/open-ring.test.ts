@@ -216,6 +216,30 @@ describe('opening a ring', () => {
     expect(other.refusals.of('incomplete')).toBe(1);
   });
 
+  test('a ring epoch that is not newer is refused', async () => {
+    const server = await fixture.listen();
+    const members = membersOf([server]);
+    await fixture.open(server, 0, members, { ringEpoch: 5 });
+    for (const ringEpoch of [5, 4])
+      expect((await errorOf(fixture.open(server, 0, members, { ringEpoch }))).code).toBe('ring-refused');
+    const late = await errorOf(fixture.dial(server, () => undefined, { ringEpoch: 4 }));
+    expect(late.message).toContain('refused the connection: old-epoch');
+    const two = [...members, ...members];
+    expect((await errorOf(fixture.open(server, 0, two, { ringEpoch: 3 }))).code).toBe('ring-refused');
+  });
+
+  test('a member may be named instead of numbered', async () => {
+    const servers = await Promise.all([fixture.listen(), fixture.listen()]);
+    const members = membersOf(servers).map((member) => ({ ...member, host: 'localhost' }));
+    const rings = await Promise.all(servers.map((server, rank) => fixture.open(server, rank, members)));
+    const vectors = randomVectors(2, 100_000, 1);
+    const sum = sumOf(vectors);
+    await Promise.all(
+      rings.map((ring, rank) => ring.allReduce(at(vectors, rank), { update: 0, attempt: 0 })),
+    );
+    expect(at(vectors, 1).every((value, i) => value === sum[i])).toBe(true);
+  });
+
   test('a name that does not resolve, and one that cannot', async () => {
     const server = await fixture.listen();
     for (const [ringEpoch, host] of ['does-not-exist.invalid', 'not a host'].entries()) {

@@ -11,7 +11,7 @@ export type TypedTensor<T extends keyof onnxruntime.Tensor.DataTypeMap> = onnxru
 const require = createRequire(import.meta.url);
 
 /**
- * Loads ONNX Runtime's Node binding, which is native code: some 100 ms.
+ * Loads ONNX Runtime's Node binding, which is native code.
  * Throws OperationalError('engine-unavailable') where it is missing or made for another platform.
  */
 export function loadOnnxRuntime(
