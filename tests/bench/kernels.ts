@@ -17,9 +17,12 @@ export async function measureKernels(repeats: number): Promise<Record<string, Sp
   const measure = (work: () => void): Promise<Spread> => timed(work, repeats, Math.ceil(repeats / 4));
   return {
     'convert and sum': await measure(() => void kernels.quantize(floats, ints, n, 10, 2 ** 20 - 1)),
+    'convert, new sum': await measure(() => void kernels.quantize(floats, ints, n, 10, 2 ** 20 - 1, true)),
     'add integers': await measure(() => kernels.addInt32(other, ints, n)),
     'largest integer': await measure(() => void kernels.maxAbsInt32(ints, n)),
-    Adam: await measure(() => kernels.adam({ parameters, m, v, ints, n, exponent: 10, shards: 4, step })),
+    Adam: await measure(
+      () => void kernels.adam({ parameters, m, v, ints, n, exponent: 10, shards: 4, step }),
+    ),
     'fingerprint (m, v, parameters)': await measure(
       () => void kernels.xxh64(parameters, 3 * allocationBytes(4 * n)),
     ),

@@ -1,5 +1,5 @@
 import { invariant, type UpdateLayout } from '../../proto/index.js';
-import { MAX_EXPONENT, powerOfTwo, type Kernels } from '../kernels/index.js';
+import { MAX_EXPONENT, powerOfTwo } from '../kernels/index.js';
 import { sumBits } from './sum-bits.js';
 import {
   clampExponent,
@@ -38,18 +38,17 @@ export interface AcceptedSums {
   readonly layout: UpdateLayout;
   /** The ranges that the sums were made with: lowered ones after a redo. */
   readonly ranges: readonly TensorRange[];
-  /** Address of the reduced vector. */
-  readonly ints: number;
+  /** Largest absolute integer of each tensor of the reduced vector. */
+  readonly largest: readonly number[];
   readonly shards: number;
 }
 
 /** Every tensor's range for the network's next update; to be stored at commit of an accepted one, and only then. */
-export function nextRanges(
-  kernels: Pick<Kernels, 'maxAbsInt32'>,
-  { layout, ranges, ints, shards }: AcceptedSums,
-): TensorRange[] {
-  invariant(ranges.length === layout.tensors.length, 'a range for every tensor');
-  return layout.tensors.map(({ offset, size }, i) =>
-    nextRange(ranges[i] as TensorRange, kernels.maxAbsInt32(ints + 4 * offset, size), shards),
+export function nextRanges({ layout, ranges, largest, shards }: AcceptedSums): TensorRange[] {
+  const { length } = layout.tensors;
+  invariant(
+    ranges.length === length && largest.length === length,
+    'a range and a magnitude for every tensor',
   );
+  return ranges.map((range, i) => nextRange(range, largest[i] as number, shards));
 }

@@ -8,8 +8,10 @@ export interface ShardContribution {
   readonly ranges: readonly TensorRange[];
   /** Address of the shard's layout.floatLength float32 values. */
   readonly floats: number;
-  /** Address of the layout.length int32 sums; set to zero before the first shard. */
+  /** Address of the layout.length int32 sums. */
   readonly ints: number;
+  /** The first shard of new sums: what `ints` held before counts for nothing. */
+  readonly first: boolean;
   /** S of the run, not the number of shards summed here. */
   readonly shards: number;
 }
@@ -17,12 +19,13 @@ export interface ShardContribution {
 /** Adds one shard's contribution to the integer sums, and to its tensors' counters what did not fit or was not finite. */
 export function sumShard(
   kernels: Pick<Kernels, 'memory' | 'quantize'>,
-  { layout, ranges, floats, ints, shards }: ShardContribution,
+  { layout, ranges, floats, ints, first, shards }: ShardContribution,
 ): void {
   const { tensors } = layout;
   invariant(ranges.length === tensors.length, 'a range for every tensor');
   const limit = shardLimit(shards);
   const sums = new Int32Array(kernels.memory.buffer, ints, layout.length);
+  if (first) sums.fill(0, layout.floatLength); // the counters
   const count = (index: number): void => {
     sums[index] = (sums[index] as number) + 1;
   };
@@ -34,6 +37,7 @@ export function sumShard(
       size,
       exponent,
       limit,
+      first,
     );
     if (saturated) count(layout.saturatedOffset + i);
     if (notFinite) count(layout.notFiniteOffset + i);

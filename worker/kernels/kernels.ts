@@ -33,8 +33,16 @@ export interface Kernels {
    * NaN 0, and sums wrap: the same in every implementation, and never used, since the outcome tells of it. While
    * every shard fits +-limit, no sum wraps.
    * @param limit 2^L - 1, L from 1 to 31
+   * @param overwrite start new sums instead: what `ints` held before counts for nothing
    */
-  quantize(floats: number, ints: number, n: number, exponent: number, limit: number): QuantizeOutcome;
+  quantize(
+    floats: number,
+    ints: number,
+    n: number,
+    exponent: number,
+    limit: number,
+    overwrite?: boolean,
+  ): QuantizeOutcome;
 
   /** destination[i] += source[i], int32, wrapping. */
   addInt32(destination: number, source: number, n: number): void;
@@ -54,8 +62,9 @@ export interface Kernels {
    * p -= (stepSize x m) / (sqrt(v) x inverseSqrtCorrection2 + epsilon)
    * m and v below the smallest normal float32 become 0: those of weights that get no gradient any more decay to
    * denormals, which processors compute with many times more slowly, and change no parameter.
+   * @returns the largest |ints[i]|, as maxAbsInt32 gives it
    */
-  adam(tensor: AdamTensor): void;
+  adam(tensor: AdamTensor): number;
 
   /** XXH64 with seed 0 of `bytes` bytes, as 16 hex digits. */
   xxh64(address: number, bytes: number): string;

@@ -38,6 +38,7 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     n: number,
     exponent: number,
     limit: number,
+    overwrite = false,
   ): QuantizeOutcome {
     const { scale, bound } = quantizeScaling(exponent, limit);
     const sums = intsAt(ints, n);
@@ -47,7 +48,7 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
       const rounded = roundEven(fround(x * scale));
       if (!Number.isFinite(x)) notFinite = true;
       else if (Math.abs(rounded) >= bound) saturated = true;
-      sums[i] = at(sums, i) + toInt32(rounded); // the array wraps the sum
+      sums[i] = (overwrite ? 0 : at(sums, i)) + toInt32(rounded); // the array wraps the sum
     });
     return { saturated: saturated && !notFinite, notFinite };
   }
@@ -67,7 +68,7 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     intsAt(ints, n).forEach((sum, i) => (out[i] = mean(sum, share, scale)));
   }
 
-  function adam({ n, exponent, shards, step, ...addresses }: AdamTensor): void {
+  function adam({ n, exponent, shards, step, ...addresses }: AdamTensor): number {
     const parameters = floatsAt(addresses.parameters, n);
     const m = floatsAt(addresses.m, n);
     const v = floatsAt(addresses.v, n);
@@ -84,6 +85,7 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
       v[i] = newV;
       parameters[i] = fround(at(parameters, i) - fround(fround(stepSize * newM) / divisor));
     });
+    return maxAbsInt32(addresses.ints, n);
   }
 
   return {

@@ -8,7 +8,7 @@ import { meanScaling, quantizeScaling } from './scaling.js';
 
 /** What assembly/index.ts exports. */
 interface Exports {
-  quantize(floats: number, ints: number, n: number, scale: number, bound: number): number;
+  quantize(floats: number, ints: number, n: number, scale: number, bound: number, overwrite: number): number;
   addInt32(destination: number, source: number, n: number): void;
   maxAbsInt32(ints: number, n: number): number;
   dequantize(ints: number, floats: number, n: number, share: number, scale: number): void;
@@ -25,7 +25,7 @@ interface Exports {
     epsilon: number,
     stepSize: number,
     inverseSqrtCorrection2: number,
-  ): void;
+  ): number;
   xxh64(address: number, bytes: number): bigint;
 }
 
@@ -98,11 +98,12 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     n: number,
     exponent: number,
     limit: number,
+    overwrite = false,
   ): QuantizeOutcome {
     area.checkVector(floats, n);
     area.checkVector(ints, n);
     const { scale, bound } = quantizeScaling(exponent, limit);
-    const flags = wasm.quantize(floats, ints, n, scale, bound);
+    const flags = wasm.quantize(floats, ints, n, scale, bound, overwrite ? 1 : 0);
     return { saturated: (flags & SATURATED) !== 0, notFinite: (flags & NOT_FINITE) !== 0 };
   }
 
@@ -124,11 +125,11 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     wasm.dequantize(ints, floats, n, share, scale);
   }
 
-  function adam({ parameters, m, v, ints, n, exponent, shards, step }: AdamTensor): void {
+  function adam({ parameters, m, v, ints, n, exponent, shards, step }: AdamTensor): number {
     for (const address of [parameters, m, v, ints]) area.checkVector(address, n);
     const { share, scale } = meanScaling(exponent, shards);
     const { beta1, beta2, epsilon, stepSize, inverseSqrtCorrection2 } = step;
-    wasm.adam(
+    const largest = wasm.adam(
       parameters,
       m,
       v,
@@ -142,6 +143,7 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
       stepSize,
       inverseSqrtCorrection2,
     );
+    return largest >>> 0;
   }
 
   function xxh64(address: number, bytes: number): string {

@@ -103,11 +103,18 @@ export class UpdateStep {
     signal: AbortSignal,
   ): Promise<void> {
     const { buffers, kernels, spec } = this.parts;
-    buffers.vector(layout.network).fill(0);
+    if (own.length === 0) buffers.vector(layout.network).fill(0);
     for (const [slot, shard] of own.entries()) {
       const { address } = await this.contribution(update, slot, shard);
       signal.throwIfAborted();
-      sumShard(kernels, { layout, ranges, floats: address, ints: buffers.intsAddress, shards: spec.shards });
+      sumShard(kernels, {
+        layout,
+        ranges,
+        floats: address,
+        ints: buffers.intsAddress,
+        first: slot === 0,
+        shards: spec.shards,
+      });
     }
   }
 
@@ -135,45 +142,47 @@ export class UpdateStep {
   /** Applies the reduced vector; returns the scalars' means. */
   private apply(network: NetworkName, ranges: readonly TensorRange[]): number[] {
     const { state, buffers, kernels, spec } = this.parts;
+    const { shards, shardBatch } = spec;
     const layout = buffers.layouts[network];
     const vector = buffers.vector(network);
     const { model } = state.layout;
+    const largest = this.adam(network, ranges);
+    for (const { offset, size } of layout.tensors.slice(layout.gradientTensorCount)) {
+      largest.push(kernels.maxAbsInt32(buffers.intsAddress + 4 * offset, size));
+    }
+    if (network === 'discriminator') {
+      const { statisticsOffset, statisticsLength } = layout;
+      const batch = tensorMeans(layout, vector, ranges, shards, statisticsOffset, statisticsLength);
+      foldBatchStatistics(model, state.statistics, batch, shardBatch);
+    }
+    state.setRanges(network, nextRanges({ layout, ranges, largest, shards }));
+    return [...tensorMeans(layout, vector, ranges, shards, layout.scalarOffset, layout.scalarNames.length)];
+  }
+
+  /** Changes the network's parameters by the summed gradient; returns the largest |sum| of each of its tensors. */
+  private adam(network: NetworkName, ranges: readonly TensorRange[]): number[] {
+    const { state, buffers, kernels, spec } = this.parts;
+    const layout = buffers.layouts[network];
     const counter = network === 'generator' ? 'generatorAdamSteps' : 'discriminatorAdamSteps';
     const t = state.get(counter) + 1;
+    state.set(counter, t);
     const step = adamStep(t, spec.recipe);
-    const parameters = model[network];
-    for (const [index, tensor] of layout.tensors.slice(0, layout.gradientTensorCount).entries()) {
+    const { offset: networkOffset } = state.layout.model[network];
+    return layout.tensors.slice(0, layout.gradientTensorCount).map(({ offset, size }, index) => {
       const range = ranges[index];
       invariant(range !== undefined, 'every tensor has a range');
-      const place = 4 * (parameters.offset + tensor.offset);
-      kernels.adam({
-        parameters: state.address + state.layout.parameters + place,
-        m: state.address + state.layout.m + place,
-        v: state.address + state.layout.v + place,
-        ints: buffers.intsAddress + 4 * tensor.offset,
-        n: tensor.size,
+      const place = state.address + 4 * (networkOffset + offset);
+      return kernels.adam({
+        parameters: place + state.layout.parameters,
+        m: place + state.layout.m,
+        v: place + state.layout.v,
+        ints: buffers.intsAddress + 4 * offset,
+        n: size,
         exponent: range.exponent,
         shards: spec.shards,
         step,
       });
-    }
-    state.set(counter, t);
-    if (network === 'discriminator') {
-      const batch = tensorMeans(
-        layout,
-        vector,
-        ranges,
-        spec.shards,
-        layout.statisticsOffset,
-        layout.statisticsLength,
-      );
-      foldBatchStatistics(model, state.statistics, batch, spec.shardBatch);
-    }
-    const next = nextRanges(kernels, { layout, ranges, ints: buffers.intsAddress, shards: spec.shards });
-    state.setRanges(network, next);
-    return [
-      ...tensorMeans(layout, vector, ranges, spec.shards, layout.scalarOffset, layout.scalarNames.length),
-    ];
+    });
   }
 
   /** Moves the state on to the next update and keeps count of steps with a skipped one. */

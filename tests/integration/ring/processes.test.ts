@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { measureRing } from '../../bench/ring.js';
 import type { ChildReport, ChildTask } from './ring-child.js';
 import { HOST } from './ring-fixture.js';
 
@@ -108,5 +109,12 @@ describe('a ring of processes', { timeout: 60_000 }, () => {
     expect((await workers[0]?.report('failed'))?.code).toBe('ring-deadline');
     workers[1]?.signal('SIGCONT');
     expect((await workers[1]?.report('failed'))?.code).toBe('ring-peer-lost');
+  });
+
+  test('the benchmark measures sums that are right', async () => {
+    const result = await measureRing({ world: 3, bytes: 40_000, repeats: 3, warmup: 1 });
+    expect(result.verified).toBe(true);
+    expect(result.medianMs).toBeGreaterThan(0);
+    expect(result.busGbPerS / result.algorithmGbPerS).toBeCloseTo(4 / 3);
   });
 });

@@ -64,10 +64,11 @@ export function reduce(
   for (let attempt = 0; ; attempt++) {
     const sums = new Int32Array(buffer, total, layout.length).fill(0);
     for (const own of owners) {
-      new Int32Array(buffer, ints, layout.length).fill(0);
-      for (const shard of own) {
+      const part = new Int32Array(buffer, ints, layout.length);
+      part.fill(own.length === 0 ? 0 : 0x5a5a5a5a); // what was there before counts for nothing
+      for (const [index, shard] of own.entries()) {
         new Float32Array(buffer, floats, layout.floatLength).set(shards[shard] as Float32Array);
-        sumShard(kernels, { layout, ranges, floats, ints, shards: shards.length });
+        sumShard(kernels, { layout, ranges, floats, ints, first: index === 0, shards: shards.length });
       }
       kernels.addInt32(total, ints, layout.length);
     }
@@ -76,12 +77,13 @@ export function reduce(
       ranges = verdict.ranges;
       continue;
     }
+    const largest = layout.tensors.map(({ offset, size }) => kernels.maxAbsInt32(total + 4 * offset, size));
     const accepted = verdict.kind === 'accept';
     return {
       kind: verdict.kind,
       redos: attempt,
       ranges,
-      next: accepted ? nextRanges(kernels, { layout, ranges, ints: total, shards: shards.length }) : stored,
+      next: accepted ? nextRanges({ layout, ranges, largest, shards: shards.length }) : stored,
       sums,
       means: tensorMeans(layout, sums, ranges, shards.length, 0, layout.floatLength),
     };

@@ -26,7 +26,7 @@ interface Case {
   readonly step: AdamStep;
 }
 
-function update({ p, m, v, sums, exponent, shards, step }: Case, offsets = [0, 0, 0, 0]): void {
+function update({ p, m, v, sums, exponent, shards, step }: Case, offsets = [0, 0, 0, 0]): number {
   const [parameters, first, second, ints] = [P, M, V, INTS].map((at, i) => at + (offsets[i] as number)) as [
     number,
     number,
@@ -38,7 +38,9 @@ function update({ p, m, v, sums, exponent, shards, step }: Case, offsets = [0, 0
   pair.putFloats(second, v);
   pair.putInts(ints, sums);
   const n = sums.length;
-  pair.same((kernels) => kernels.adam({ parameters, m: first, v: second, ints, n, exponent, shards, step }));
+  return pair.same((kernels) =>
+    kernels.adam({ parameters, m: first, v: second, ints, n, exponent, shards, step }),
+  );
 }
 
 describe('adam', () => {
@@ -54,7 +56,11 @@ describe('adam', () => {
   it('moves every element by about the learning rate in the first update, whatever the gradient', () => {
     const sums = [1, -1, 1_000, -12_345_678, 2 ** 31 - 1];
     const zeros = sums.map(() => 0);
-    update({ p: zeros, m: zeros, v: zeros, sums, exponent: 0, shards: 4, step: adamStep(1, TUTORIAL) });
+    const largest = update({
+      ...{ p: zeros, m: zeros, v: zeros, sums },
+      ...{ exponent: 0, shards: 4, step: adamStep(1, TUTORIAL) },
+    });
+    expect(largest).toBe(2 ** 31 - 1);
     for (const [i, p] of pair.floats(P, sums.length).entries())
       expect(p / -Math.sign(sums[i] as number)).toBeCloseTo(2e-4, 8);
   });

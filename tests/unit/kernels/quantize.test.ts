@@ -95,6 +95,13 @@ describe('quantize', () => {
     expect(pair.ints(INTS, 6)).toEqual([11, -11, -(2 ** 31) + 4, 2 ** 31 - 5, 7, -(2 ** 31)]);
   });
 
+  it('starts new sums when told to', () => {
+    pair.putFloats(FLOATS, [1, -1, 5, -5, NaN, 1]);
+    pair.putInts(INTS, [10, -10, LIMIT_31, -(2 ** 31), 7, LIMIT_31]);
+    pair.same((kernels) => kernels.quantize(FLOATS, INTS, 5, 0, LIMIT_31, true));
+    expect(pair.ints(INTS, 6)).toEqual([1, -1, 5, -5, 0, LIMIT_31]);
+  });
+
   it('is the same bits in both twins for every length and offset', () => {
     for (let n = 0; n <= 70; n++) {
       for (const offset of [0, 4, 8, 12]) {
@@ -104,7 +111,8 @@ describe('quantize', () => {
           Array.from({ length: n }, (_, i) => Math.fround(Math.sin(n * i + 1) * 3)),
         );
         const ints = INTS + ((offset * 3) % 16);
-        pair.same((kernels) => kernels.quantize(FLOATS + offset, ints, n, 20, 2 ** 21 - 1));
+        const overwrite = n % 2 === 0;
+        pair.same((kernels) => kernels.quantize(FLOATS + offset, ints, n, 20, 2 ** 21 - 1, overwrite));
       }
     }
   });

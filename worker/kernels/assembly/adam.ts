@@ -1,4 +1,4 @@
-import { meanLanes } from './sums';
+import { largestLane, meanLanes } from './sums';
 
 /** Smallest normal float32, 2^-126. */
 const TINY: f32 = f32.MIN_NORMAL_VALUE;
@@ -21,6 +21,7 @@ function moved(p: v128, m: v128, v: v128, stepSize: v128, correction: v128, epsi
   return f32x4.sub(p, f32x4.div(f32x4.mul(stepSize, m), divisor));
 }
 
+/** Returns the largest |sum|, as maxAbsInt32 does: the sums are at hand, a pass of their own would read them again. */
 export function adam(
   parameters: usize,
   m: usize,
@@ -34,7 +35,7 @@ export function adam(
   epsilon: f32,
   stepSize: f32,
   correction: f32,
-): void {
+): u32 {
   const shares = f32x4.splat(share);
   const scales = f32x4.splat(scale);
   const betas1 = f32x4.splat(beta1);
@@ -44,10 +45,13 @@ export function adam(
   const epsilons = f32x4.splat(epsilon);
   const stepSizes = f32x4.splat(stepSize);
   const corrections = f32x4.splat(correction);
+  let largest = i32x4.splat(0);
   const end4 = ints + (((<usize>n) & ~3) << 2);
   const end = ints + ((<usize>n) << 2);
   while (ints < end4) {
-    const g = meanLanes(v128.load(ints), shares, scales);
+    const sums = v128.load(ints);
+    largest = i32x4.max_u(largest, i32x4.abs(sums));
+    const g = meanLanes(sums, shares, scales);
     const newM = firstMoment(v128.load(m), g, betas1, rests1);
     const newV = secondMoment(v128.load(v), g, betas2, rests2);
     v128.store(m, newM);
@@ -60,7 +64,9 @@ export function adam(
     parameters += 16;
   }
   while (ints < end) {
-    const g = meanLanes(v128.load32_zero(ints), shares, scales);
+    const sums = v128.load32_zero(ints);
+    largest = i32x4.max_u(largest, i32x4.abs(sums));
+    const g = meanLanes(sums, shares, scales);
     const newM = firstMoment(v128.load32_zero(m), g, betas1, rests1);
     const newV = secondMoment(v128.load32_zero(v), g, betas2, rests2);
     v128.store32_lane(m, newM, 0);
@@ -72,4 +78,5 @@ export function adam(
     v += 4;
     parameters += 4;
   }
+  return largestLane(largest);
 }

@@ -16,7 +16,7 @@ function quantizedLanes(x: v128, scale: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, scale)));
 }
 
-function largestLane(lanes: v128): u32 {
+export function largestLane(lanes: v128): u32 {
   const ab = max<u32>(i32x4.extract_lane(lanes, 0), i32x4.extract_lane(lanes, 1));
   const cd = max<u32>(i32x4.extract_lane(lanes, 2), i32x4.extract_lane(lanes, 3));
   return max<u32>(ab, cd);
@@ -27,22 +27,27 @@ function largestLane(lanes: v128): u32 {
  * whether any saturates. Checking each would double the time.
  * @param scale 2^exponent, a normal float32; @param bound float32(limit + 1)
  */
-export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: f32): u32 {
+// @ts-ignore: decorator
+@inline
+function quantizeLoop(floats: usize, ints: usize, n: u32, scale: f32, bound: f32, overwrite: bool): u32 {
   const scales = f32x4.splat(scale);
-  let magnitudes = i32x4.splat(0);
+  const zero = i32x4.splat(0);
+  let magnitudes = zero;
   const end4 = floats + (((<usize>n) & ~3) << 2);
   const end = floats + ((<usize>n) << 2);
   while (floats < end4) {
     const x = v128.load(floats);
     magnitudes = i32x4.max_u(magnitudes, magnitudeLanes(x));
-    v128.store(ints, i32x4.add(v128.load(ints), quantizedLanes(x, scales)));
+    const sum = overwrite ? zero : v128.load(ints);
+    v128.store(ints, i32x4.add(sum, quantizedLanes(x, scales)));
     floats += 16;
     ints += 16;
   }
   while (floats < end) {
     const x = v128.load32_zero(floats);
     magnitudes = i32x4.max_u(magnitudes, magnitudeLanes(x));
-    v128.store32_lane(ints, i32x4.add(v128.load32_zero(ints), quantizedLanes(x, scales)), 0);
+    const sum = overwrite ? zero : v128.load32_zero(ints);
+    v128.store32_lane(ints, i32x4.add(sum, quantizedLanes(x, scales)), 0);
     floats += 4;
     ints += 4;
   }
@@ -50,6 +55,13 @@ export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: 
   if (largest >= INFINITY_BITS) return NOT_FINITE;
   // For integers, r > 2^L - 1 is r >= 2^L, and 2^L is a float32.
   return nearest<f32>(reinterpret<f32>(largest) * scale) >= bound ? SATURATED : 0;
+}
+
+/** Two loops, each with its choice compiled in: reading sums only to drop them would cost a third more. */
+export function quantize(floats: usize, ints: usize, n: u32, scale: f32, bound: f32, overwrite: bool): u32 {
+  return overwrite
+    ? quantizeLoop(floats, ints, n, scale, bound, true)
+    : quantizeLoop(floats, ints, n, scale, bound, false);
 }
 
 export function addInt32(destination: usize, source: usize, n: u32): void {
