@@ -14,7 +14,7 @@ import {
 import type { Bus } from '../proto/runtime/bus.js';
 import type { Log } from '../proto/runtime/log.js';
 import { parseIdx, type Dataset } from './dataset/index.js';
-import { History } from './history.js';
+import type { History } from './history.js';
 import { ImageOrder } from './image-order.js';
 import { gridPng } from './picture.js';
 import { RateMeter } from './rate-meter.js';
@@ -305,9 +305,19 @@ export class Coordinator {
     this.publishStatus();
     bus.all('stop', { reason: message, failed: outcome === 'failed' });
     bus.out('ended', { runId: this.state.plan.runId, outcome, exitStatus, message });
-    bus.flush().then(
-      () => this.finish({ outcome, exitStatus, message }),
-      () => this.finish({ outcome, exitStatus, message }),
-    );
+    const last = outcome === 'failed' ? this.writeFailure() : Promise.resolve();
+    void last
+      .then(() => bus.flush())
+      .catch((error: unknown) => log.error({ err: error }, 'last words'))
+      .then(() => this.finish({ outcome, exitStatus, message }));
+  }
+
+  /** What is known of a run that failed: its history, and that it failed. */
+  private async writeFailure(): Promise<void> {
+    const { spec } = this.state;
+    if (!('engineFingerprint' in spec) || this.state.epoch === null) return;
+    const { folder, history } = this.parts;
+    await folder.write('history.csv', history.toCsv(stepsPerPass(spec)));
+    await folder.writeRunFile(this.runFile('failed', spec));
   }
 }
