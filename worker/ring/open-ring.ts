@@ -7,6 +7,7 @@ import { dialPeer, type DialOptions } from './dial.js';
 import type { IncomingLink, OutgoingLink } from './link.js';
 import { LinkedRing } from './linked-ring.js';
 import { SoloRing, type Ring, type RingError } from './ring.js';
+import { nearestAddress, type RingAddress } from './ring-address.js';
 import type { RingServer } from './ring-server.js';
 import type { SplitConnection } from './split-connection.js';
 import { WebSocketIncomingLink, WebSocketOutgoingLink } from './websocket-link.js';
@@ -25,6 +26,8 @@ export interface OpenRingOptions {
   /** See LinkedRingOptions; a reduction may override it. */
   readonly silenceMs: number;
   readonly adder?: Adder;
+  /** How a member is reached; by default the nearest way. */
+  readonly addressOf?: (member: RingMember) => RingAddress;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
   /** Called once when the ring fails by no doing of the caller, also between reductions. */
@@ -83,7 +86,8 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
     }
   };
 
-  const { host, port } = memberAt(predecessor, members);
+  const member = memberAt(predecessor, members);
+  const { host, port } = member;
   const [outgoing, incoming] = await Promise.all([
     watched(
       names.successor,
@@ -100,6 +104,7 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
           ...{ ...slot, fromRank: rank, toRank: predecessor, host, port, peerName: names.predecessor },
           ...{ deadlineMs: openMs, clock, signal, randomBytes, refusals },
         },
+        (options.addressOf ?? nearestAddress)(member),
         adder,
       ),
     ),
@@ -116,10 +121,13 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
   });
 }
 
-function dialLink(options: Omit<DialOptions, 'connect'>, adder: Adder): Promise<IncomingLink> {
+function dialLink(
+  options: Omit<DialOptions, 'connect'>,
+  address: RingAddress,
+  adder: Adder,
+): Promise<IncomingLink> {
   let connection: SplitConnection | undefined;
-  const connect = (): SplitConnection =>
-    (connection = WebSocketIncomingLink.connect(options.host, options.port, adder));
+  const connect = (): SplitConnection => (connection = WebSocketIncomingLink.connect(address, adder));
   return dialPeer({ ...options, connect }, (socket) => {
     invariant(connection, 'a socket that is open has a connection');
     return new WebSocketIncomingLink(socket, connection, adder);

@@ -7,6 +7,11 @@ import type { Hello, Purpose, Transcript } from './handshake.js';
 import { REFUSED_CLOSE_CODE, type RefusalReason, type Refusals } from './refusals.js';
 import type { AcceptedPeer } from './websocket-link.js';
 
+/** A peer in words; one that came by the Unix socket has no address of its own. */
+export function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return remoteAddress === undefined ? 'this machine' : `${remoteAddress}:${remotePort}`;
+}
+
 export interface PendingPeerOptions {
   readonly clock: Clock;
   /** From the connection to the end of the handshake, whatever it is waiting for. */
@@ -48,7 +53,7 @@ export class PendingPeer {
     readonly transport: Socket,
     private readonly options: PendingPeerOptions,
   ) {
-    this.address = `${transport.remoteAddress}:${transport.remotePort}`;
+    this.address = addressOf(transport);
     this.cancelDeadline = options.clock.after(options.handshakeMs, () => this.refuse('deadline'));
     transport.once('close', () => {
       // Who connects and says nothing may be a probe of the port; who leaves in mid-sentence is counted.

@@ -1,14 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import {
+  createServer as createNetServer,
+  type AddressInfo,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { invariant, limits, messageOf, UsageError } from '../../proto/index.js';
 import { Admissions, type Admission } from './admission.js';
 import { systemClock, type Clock } from './clock.js';
 import { pathOf, PURPOSES, type Purpose } from './handshake.js';
-import { PendingPeer } from './pending-peer.js';
+import { PendingPeer, addressOf } from './pending-peer.js';
 import { Refusals, type RefusalReason } from './refusals.js';
+import { localSocketPath } from './ring-address.js';
 import { WEBSOCKET_OPTIONS, type AcceptedPeer } from './websocket-link.js';
 
 export interface RingServerOptions {
@@ -45,6 +51,8 @@ export class RingServer {
   private readonly transports = new Set<Socket>();
   private readonly doors: ReadonlyMap<Purpose, Door>;
   private readonly http: Server;
+  /** The Unix socket beside the port; see localSocketPath. */
+  private readonly local: NetServer;
   private readonly webSockets: WebSocketServer;
 
   private constructor(private readonly options: RingServerOptions) {
@@ -57,6 +65,7 @@ export class RingServer {
     this.webSockets = new WebSocketServer({ ...WEBSOCKET_OPTIONS, noServer: true, clientTracking: false });
     this.webSockets.on('wsClientError', (_error, transport) => this.refuse(transport, 'malformed'));
     this.http.on('connection', (transport) => this.connected(transport));
+    this.local = createNetServer((transport) => this.http.emit('connection', transport));
     this.http.on('upgrade', (request, transport, head) => this.upgrade(request, transport, head));
     this.http.on('request', (request, response) => {
       response.writeHead(426, { connection: 'close' });
@@ -82,6 +91,7 @@ export class RingServer {
       });
       server.http.listen(options.port, options.host, resolve);
     });
+    await server.listenLocally();
     // From here on an error is a connection that could not be accepted: the process has too many files open.
     server.http.on('error', () => server.refusals.count('too-many', 'unknown'));
     return server;
@@ -119,14 +129,32 @@ export class RingServer {
 
   /** Stops listening and ends every connection that was accepted. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
+    const closed = [this.http, this.local].map(
+      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+    );
     for (const transport of this.transports) transport.destroy();
-    await closed;
+    await Promise.all(closed);
+  }
+
+  private async listenLocally(): Promise<void> {
+    const path = localSocketPath(this.options.host, this.port);
+    if (path === undefined) return;
+    await new Promise<void>((resolve, reject) => {
+      this.local.once('error', (cause) => {
+        this.http.close();
+        reject(
+          new UsageError(`cannot listen beside port ${this.port} for the ring: ${messageOf(cause)}`, {
+            cause,
+          }),
+        );
+      });
+      this.local.listen(path, resolve);
+    });
   }
 
   private connected(transport: Socket): void {
     if (this.pending.size >= (this.options.pendingSockets ?? limits.ringPendingSockets)) {
-      this.refusals.count('too-many', `${transport.remoteAddress}:${transport.remotePort}`);
+      this.refusals.count('too-many', addressOf(transport));
       transport.destroy();
       return;
     }

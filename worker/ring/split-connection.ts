@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { FrameSplitter } from './frame-splitter.js';
 import type { LinkEnd } from './link.js';
+import type { RingAddress } from './ring-address.js';
 import { SCRATCH_HEAD_BYTES } from './payload-filler.js';
 
 /** Takes the binary messages of a connection. */
@@ -20,8 +21,7 @@ export interface DataSink {
 }
 
 export interface SplitConnectionOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly address: RingAddress;
   /** Memory to read into; nothing in it outlives one read. */
   readonly scratch: Uint8Array;
   /** Binary messages that announce more are refused. */
@@ -57,8 +57,7 @@ export class SplitConnection extends Duplex {
       options.maxMessageBytes,
     );
     this.socket = connect({
-      host: options.host,
-      port: options.port,
+      ...options.address,
       noDelay: true,
       onread: { buffer: () => this.nextBuffer(), callback: (count, buffer) => this.received(count, buffer) },
     });

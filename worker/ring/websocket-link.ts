@@ -13,6 +13,7 @@ import type {
 } from './link.js';
 import { HANDSHAKE_MESSAGE_BYTES } from './handshake.js';
 import { PayloadFiller } from './payload-filler.js';
+import type { RingAddress } from './ring-address.js';
 import { SplitConnection } from './split-connection.js';
 
 /** A WebSocket that was accepted and has done its handshake, with the connection below it. */
@@ -145,8 +146,8 @@ export class WebSocketIncomingLink
   }
 
   /** A connection whose messages are those of an incoming link. */
-  static connect(host: string, port: number, adder: Adder): SplitConnection {
-    return new SplitConnection({ host, port, scratch: adder.scratch, maxMessageBytes: MESSAGE_BYTES });
+  static connect(address: RingAddress, adder: Adder): SplitConnection {
+    return new SplitConnection({ address, scratch: adder.scratch, maxMessageBytes: MESSAGE_BYTES });
   }
 
   override close(): void {

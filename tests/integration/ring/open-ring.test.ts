@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type OperationalError, UsageError } from '../../../proto/index.js';
+import { type OperationalError, type RingMember, UsageError } from '../../../proto/index.js';
 import { type RingError, RingServer } from '../../../worker/ring/index.js';
 import { at, randomVectors, sumOf } from '../../unit/ring/memory-ring.js';
 import { admissionOf, Fixture, HOST, membersOf } from './ring-fixture.js';
@@ -17,10 +17,16 @@ const errorOf = (promise: Promise<unknown>): Promise<OperationalError> =>
     (error: OperationalError) => error,
   );
 
-describe('a ring over WebSocket', () => {
+/** How the members reach each other; the nearest way is a Unix socket where there are any. */
+const WAYS = {
+  'the nearest way': {},
+  TCP: { addressOf: ({ host, port }: RingMember) => ({ host, port }) },
+} as const;
+
+describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, way) => {
   for (let world = 1; world <= 5; world++) {
     test(`world ${world}: sums, several in a row, 2(N - 1)/N of the bytes`, async () => {
-      const rings = await fixture.openWorld(world);
+      const rings = await fixture.openWorld(world, way);
       const lengths = [0, 1, world - 1, 1_000, 300_000];
       for (const [update, length] of lengths.entries()) {
         const vectors = randomVectors(world, length, update);
@@ -40,7 +46,7 @@ describe('a ring over WebSocket', () => {
   }
 
   test('vectors in WebAssembly memory, and a caller that writes to them as soon as it may', async () => {
-    const rings = await fixture.openWorld(3);
+    const rings = await fixture.openWorld(3, way);
     await Promise.all(
       rings.map(async (ring, rank) => {
         const memory = new WebAssembly.Memory({ initial: 20 });
@@ -190,7 +196,7 @@ describe('opening a ring', () => {
     await new Promise<void>((resolve) => mute.listen(0, HOST, resolve));
     const { port } = mute.address() as { port: number };
     const members = [...membersOf([server]), { workerId: 'w1', host: HOST, port }];
-    const error = await errorOf(fixture.open(server, 0, members, { openMs: 50 }));
+    const error = await errorOf(fixture.open(server, 0, members, { openMs: 50, ...WAYS.TCP }));
     expect(error.code).toBe('ring-deadline');
     await new Promise((resolve) => mute.close(resolve));
   });

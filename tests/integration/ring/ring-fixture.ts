@@ -67,7 +67,7 @@ export class Fixture {
     const accepted = new Promise<A>((resolve) =>
       server.admit(admissionOf(), (peer) => resolve(accepting(peer))),
     );
-    const connection = WebSocketIncomingLink.connect(HOST, server.port, adder);
+    const connection = WebSocketIncomingLink.connect({ host: HOST, port: server.port }, adder);
     const incoming = await this.dial(
       server,
       (socket) => new WebSocketIncomingLink(socket, connection, adder),
