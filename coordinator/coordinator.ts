@@ -136,8 +136,6 @@ export class Coordinator {
         return bus.down('welcome', command.workerId, { runId: this.state.plan.runId, spec: command.spec });
       case 'refuse':
         return bus.down('refused', command.workerId, { code: command.code, message: command.message });
-      case 'freezeSpec':
-        return this.effect(this.freeze(command.spec));
       case 'survey':
         return bus.all('survey', { survey: command.survey, ringEpoch: command.ringEpoch });
       case 'writeRing':
@@ -184,14 +182,11 @@ export class Coordinator {
     return this.elapsedBeforeS + here;
   }
 
-  private async freeze(spec: RunSpec): Promise<RunEvent | null> {
-    await this.parts.store.writeRecord(spec, this.state.plan.steps);
-    await this.parts.folder.writeRunFile(this.runFile('running', spec));
-    return null;
-  }
-
   private async writeRing(command: RunCommand & { kind: 'writeRing' }): Promise<RunEvent> {
     const { world, spares, nextUpdate, source, reason } = command;
+    // A run may have been made longer: its record tells the new length before anything is done for it.
+    await this.parts.store.writeRecord(this.frozenSpec(), this.state.plan.steps);
+    await this.parts.folder.writeRunFile(this.runFile('running', this.frozenSpec()));
     const ringEpoch = await this.parts.store.writeRing({ world, spares, nextUpdate, source, reason });
     this.parts.log.info({ ringEpoch, world, spares, nextUpdate, reason }, 'ring epoch written');
     this.trainingSinceMs ??= this.parts.nowMs();

@@ -177,9 +177,8 @@ function onReady(state: RunState, ready: UpMessage<'ready'>, nowMs: number): Dec
     return refuse(state, ready.workerId, 'fingerprint-mismatch', message);
   }
   const spec: RunSpec = { ...state.spec, engineFingerprint: ready.engineFingerprint };
-  const freeze: RunCommand[] = isFrozen(state.spec) ? [] : [{ kind: 'freezeSpec', spec }];
-  const next = withWorker({ ...state, spec }, { ...worker, ready: true, lastSeenMs: nowMs });
-  return then(stay(next, ...freeze), gather);
+  // The first fingerprint freezes the RunSpec.
+  return gather(withWorker({ ...state, spec }, { ...worker, ready: true, lastSeenMs: nowMs }));
 }
 
 const readyIds = (state: RunState): string[] =>

@@ -115,7 +115,6 @@ export type RunCommand =
       readonly code: 'usage' | 'fingerprint-mismatch' | 'protocol';
       readonly message: string;
     }
-  | { readonly kind: 'freezeSpec'; readonly spec: RunSpec }
   | { readonly kind: 'survey'; readonly survey: number; readonly ringEpoch: number }
   | {
       readonly kind: 'writeRing';

@@ -48,8 +48,8 @@ async function readObject(objects: ObjectStore, name: string): Promise<Uint8Arra
 }
 
 /**
- * A run's record, ring epochs and checkpoints in JetStream. Values in the KV bucket change by compare-and-set only, so
- * that of two coordinators at most one gets its way; objects have unique names and only the pointer moves.
+ * A run's record, ring epochs and checkpoints in JetStream. Ring epochs and the pointer change by compare-and-set only,
+ * so that of two coordinators at most one gets its way; objects have unique names and only the pointer moves.
  */
 export class RunStore {
   private ringRevision = 0;

@@ -1,6 +1,6 @@
 import { invariant } from '../../proto/index.js';
 import type { IdxArray } from './idx.js';
-import type { SyntheticDigits } from './synthetic/synthetic-digits.js';
+import type { SyntheticDigits } from './synthetic/index.js';
 
 /** A training set of grey images of one size. */
 export interface Dataset {

@@ -5,4 +5,4 @@ export { IMAGE_FILE_NAMES } from './images-folder.js';
 export { MNIST_MIRRORS, loadMnist, type MnistOptions, type MnistPart } from './mnist.js';
 export { openDataset, type DatasetOptions } from './open-dataset.js';
 export type { CheckedArray, DownloadProgress } from './published-file.js';
-export { SyntheticDigits } from './synthetic/synthetic-digits.js';
+export { SyntheticDigits } from './synthetic/index.js';

@@ -3,7 +3,7 @@ import { ArrayDataset, SyntheticDataset, type Dataset } from './dataset.js';
 import { openImagesFolder } from './images-folder.js';
 import { loadMnist } from './mnist.js';
 import type { DownloadProgress } from './published-file.js';
-import { SyntheticDigits } from './synthetic/synthetic-digits.js';
+import { SyntheticDigits } from './synthetic/index.js';
 
 /** As many as MNIST's training set has. */
 const SYNTHETIC_IMAGES = 60_000;

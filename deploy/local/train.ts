@@ -54,6 +54,26 @@ export async function train(
   interrupt: AbortSignal,
   kill: AbortSignal,
 ): Promise<number> {
+  try {
+    return await prepareAndTrain(options, view, interrupt, kill);
+  } catch (error) {
+    // What was under way when Ctrl-C came has given up for that reason; a run that failed, or a bug, says its own.
+    const gaveUp =
+      error instanceof OperationalError
+        ? error.code !== 'run-failed'
+        : (error as Error).name === 'AbortError';
+    if (!interrupt.aborted || !gaveUp) throw error;
+    view.say('Stopped before the first step.');
+    return 130;
+  }
+}
+
+async function prepareAndTrain(
+  options: TrainOptions,
+  view: ProgressView,
+  interrupt: AbortSignal,
+  kill: AbortSignal,
+): Promise<number> {
   requireWasmSimd();
   const folder = RunFolder.find(options.out, options.resume, new Date());
   const recorded = folder.record?.spec;
@@ -85,6 +105,7 @@ export async function train(
           environment: process.env,
           cacheFolder: cache,
           onProgress: (line) => view.say(line),
+          signal: interrupt,
         })
       : null;
   interrupt.throwIfAborted();
@@ -93,7 +114,11 @@ export async function train(
   let cluster: LocalCluster | null = null;
   try {
     if (binary !== null)
-      nats = await startNatsServer({ binary: binary.path, storeFolder: folder.natsFolder });
+      nats = await startNatsServer({
+        binary: binary.path,
+        storeFolder: folder.natsFolder,
+        signal: interrupt,
+      });
     const access: NatsAccess = nats ?? { url: options.natsUrl ?? '', credentialsFile: options.natsCredsFile };
     cluster = await LocalCluster.start(options, folder, data.source, choice.name, access, view);
     const out = relative(process.cwd(), folder.path) || '.';

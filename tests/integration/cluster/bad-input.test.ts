@@ -248,7 +248,7 @@ describe('losing processes', () => {
         /^error: .*worker-1.*; the last good checkpoint is that of step \d+: go on from it with --resume/,
       );
       expect(processesOf(folder)).toEqual([]);
-    expect(readRunFile(join(folder, 'run')).outcome).toBe('failed');
+      expect(readRunFile(join(folder, 'run')).outcome).toBe('failed');
     },
   );
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { modelLayout, TUTORIAL_MODEL, updateLayout } from '../../../proto/index.js';
@@ -116,4 +116,33 @@ describe.each(DATASETS)('a run on $name', ({ data, steps, skip, name }) => {
       expect(bitsOf(parts)).toEqual(bitsOf(whole));
     },
   );
+});
+
+describe('a run that was made longer', () => {
+  it('keeps its new length when it is stopped and resumed again', { timeout: 120_000 }, async () => {
+    const out = join(temporaryFolder(), 'run');
+    const resume = ['--resume', '--workers', '1'];
+    await trainTo(out, ['--data', 'synthetic', '--shard-batch', '8', '--steps', '10', '--workers', '1']);
+    const longer = new GanCluster(['train', '--out', out, ...resume, '--steps', '400', '--json']);
+    await longer.printed('"phase":"training","step":');
+    longer.child.kill('SIGINT');
+    expect((await longer.finished).status).toBe(130);
+    expect(readRunFile(out).stepsDone).toBeLessThan(400);
+    await trainTo(out, resume);
+    expect(readRunFile(out)).toMatchObject({ outcome: 'done', stepsDone: 400, stepsPlanned: 400 });
+    expect(untimedHistory(out)).toHaveLength(401);
+  });
+});
+
+describe('Ctrl-C before the first step', () => {
+  it('ends with 130 and leaves nothing behind', { timeout: 30_000 }, async () => {
+    const folder = temporaryFolder();
+    const run = new GanCluster(['train', '--data', 'synthetic'], { cwd: folder });
+    await run.printed('data: synthetic digits');
+    run.child.kill('SIGINT');
+    const end = await run.finished;
+    expect(end).toMatchObject({ status: 130, stderr: '' });
+    expect(end.stdout).toMatch(/[Ss]topped before the first step/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
 });

@@ -141,10 +141,8 @@ describe('the first world', () => {
     expect(run.hello('a')).toEqual([
       { kind: 'welcome', workerId: 'a', spec: { ...draft, engine: 'onnx-cpu' } },
     ]);
-    run.ready('a');
-    expect(run.commands).toEqual([
-      { kind: 'freezeSpec', spec: { ...draft, engine: 'onnx-cpu', engineFingerprint: FINGERPRINT } },
-    ]);
+    expect(run.ready('a')).toEqual([]);
+    expect(run.state.spec).toEqual({ ...draft, engine: 'onnx-cpu', engineFingerprint: FINGERPRINT });
     run.hello('b');
     expect(run.ready('b')).toEqual([{ kind: 'survey', survey: 1, ringEpoch: 0 }]);
     expect(run.standing('a')).toEqual([]);

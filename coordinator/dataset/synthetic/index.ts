@@ -1,0 +1,1 @@
+export { SyntheticDigits } from './synthetic-digits.js';
