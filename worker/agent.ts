@@ -161,9 +161,9 @@ export class Agent {
         return;
       case 'ready': {
         if (this.runId === null) return;
-        const { engine, engineVersion, engineFingerprint } = message;
+        const { engine, engineVersion, engineThreads, engineFingerprint } = message;
         this.ready = { workerId, runId: this.runId, engine, engineVersion, engineFingerprint };
-        this.log.info({ engine, engineVersion, engineFingerprint }, 'engine is up');
+        this.log.info({ engine, engineVersion, engineThreads, engineFingerprint }, 'engine is up');
         return bus.up('ready', workerId, this.ready);
       }
       case 'standing': {

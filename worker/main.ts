@@ -15,6 +15,8 @@ export interface WorkerOptions {
   readonly ringPort: number;
   /** `auto`, or the one engine that this worker may use. */
   readonly engine: string;
+  /** Threads that the engine may use where that changes no bit. */
+  readonly engineThreads: number;
 }
 
 /** Runs a worker until its run is over or `stop` asks it to leave. */
@@ -39,7 +41,12 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
       onInvalid: (error) => log.warn({ err: error }, 'message refused'),
     });
     connecting.catch(() => undefined); // both start at once; a port that is taken is told first
-    replica = await ReplicaHost.start(workerId, loopback ? '127.0.0.1' : '0.0.0.0', options.ringPort);
+    replica = await ReplicaHost.start({
+      workerId,
+      ringHost: loopback ? '127.0.0.1' : '0.0.0.0',
+      ringPort: options.ringPort,
+      engineThreads: options.engineThreads,
+    });
     bus = await connecting;
     const { advertiseHost } = options;
     const agent = new Agent(bus, replica, { workerId, advertiseHost, probes, engine: choice.name }, log);

@@ -139,6 +139,14 @@ export const options = {
       .argParser(wholeNumber(0, 65_535)),
   refusalEndsRun: () =>
     new Option('--refusal-ends-run', 'a worker that does not fit ends the run, as on one machine').hideHelp(),
+  engineThreads: () =>
+    new Option(
+      '--engine-threads <n>',
+      'threads that the engine may use where that changes no bit of the result',
+    )
+      .env('GAN_ENGINE_THREADS')
+      .default(1)
+      .argParser(wholeNumber(1, 256)),
   logLevel: () =>
     new Option('--log-level <level>', 'detail of the log')
       .env('GAN_LOG_LEVEL')

@@ -43,6 +43,7 @@ interface WorkerFlags {
   readonly workerId?: string;
   readonly advertiseHost: string;
   readonly ringPort: number;
+  readonly engineThreads: number;
   readonly engine?: string;
   readonly logLevel: string;
 }
@@ -205,6 +206,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           natsCredentialsFile: flags.natsCredsFile,
           advertiseHost: flags.advertiseHost,
           ringPort: flags.ringPort,
+          engineThreads: flags.engineThreads,
           engine: flags.engine ?? 'auto',
         },
         createLog(flags.workerId ?? 'worker', flags.logLevel),
@@ -220,6 +222,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.engine,
     options.advertiseHost,
     options.ringPort,
+    options.engineThreads,
     options.natsUrl,
     options.natsCredsFile,
     options.logLevel,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { relative, join } from 'node:path';
 import {
   DEFAULT_LENGTH,
@@ -197,6 +198,8 @@ class LocalCluster {
     const start = (name: string, args: readonly string[]): ClusterProcess =>
       ClusterProcess.start(name, args, join(folder.logFolder, `${name}.log`));
     const { length } = options;
+    // Cores that would stand idle otherwise; an engine takes them only where the result stays the same.
+    const engineThreads = String(Math.max(1, Math.floor(availableParallelism() / options.workers)));
     const coordinator = start('coordinator', [
       'coordinator',
       ...shared,
@@ -218,7 +221,11 @@ class LocalCluster {
       '--refusal-ends-run',
     ]); // prettier-ignore
     const workers = Array.from({ length: options.workers }, (_, i) =>
-      start(`worker-${i}`, ['worker', ...shared, '--worker-id', `worker-${i}`, '--engine', engine]),
+      start(`worker-${i}`, [
+        'worker',
+        ...shared,
+        ...['--worker-id', `worker-${i}`, '--engine', engine, '--engine-threads', engineThreads],
+      ]),
     );
     return new LocalCluster(folder, view, bus, coordinator, workers);
   }

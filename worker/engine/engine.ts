@@ -18,6 +18,8 @@ export interface EngineOptions {
   readonly slots: number;
   /** Live memory, laid out as ModelLayout says: the caller changes it between updates, the engine only reads it. */
   readonly parameters: Float32Array;
+  /** Threads that one product is split over, where the engine can; 1 unless said otherwise. Changes bits at some shapes. */
+  readonly threads?: number;
 }
 
 /**

@@ -10,7 +10,10 @@ export async function createEngineInThread(name: EngineName, options: EngineOpti
     case 'onnx-cpu':
     case 'onnx-cuda':
     case 'onnx-webgpu': {
-      const { OnnxEngine, loadOnnxRuntime } = await import('./onnx/index.js');
+      const [{ OnnxEngine }, { loadOnnxRuntime }] = await Promise.all([
+        import('./onnx/index.js'),
+        import('./onnx-runtime.js'),
+      ]);
       const provider = ({ 'onnx-cpu': 'cpu', 'onnx-cuda': 'cuda', 'onnx-webgpu': 'webgpu' } as const)[name];
       return OnnxEngine.create(name, provider, loadOnnxRuntime(), options);
     }

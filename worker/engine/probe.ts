@@ -2,8 +2,8 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../../proto/index.js';
 import { ENGINE_NAMES } from './engine.js';
 import type { EngineName } from './engine.js';
-import { loadOnnxRuntime } from './onnx/runtime.js';
-import type { OnnxRuntime } from './onnx/runtime.js';
+import { loadOnnxRuntime } from './onnx-runtime.js';
+import type { OnnxRuntime } from './onnx-runtime.js';
 import { thisHost } from './probe-host.js';
 import type { ProbeHost } from './probe-host.js';
 

@@ -28,6 +28,7 @@ export type FromReplica =
       readonly kind: 'ready';
       readonly engine: string;
       readonly engineVersion: string;
+      readonly engineThreads: number;
       readonly engineFingerprint: string;
     }
   | {

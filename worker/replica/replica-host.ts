@@ -8,6 +8,7 @@ export interface ReplicaThreadData {
   readonly progress: SharedArrayBuffer;
   readonly ringHost: string;
   readonly ringPort: number;
+  readonly engineThreads: number;
 }
 
 /** The control thread's handle on the replica thread. */
@@ -33,9 +34,9 @@ export class ReplicaHost {
   }
 
   /** Starts the thread and waits until its ring port is open. */
-  static async start(workerId: string, ringHost: string, ringPort: number): Promise<ReplicaHost> {
+  static async start(options: Omit<ReplicaThreadData, 'progress'>): Promise<ReplicaHost> {
     const progress = new SharedArrayBuffer(4 * PROGRESS.length);
-    const workerData: ReplicaThreadData = { workerId, progress, ringHost, ringPort };
+    const workerData: ReplicaThreadData = { ...options, progress };
     const thread = new Worker(compiledUrl(import.meta.url, './replica-thread.js'), { workerData });
     const host = new ReplicaHost(thread, new Int32Array(progress));
     await new Promise<void>((resolve, reject) => {

@@ -8,7 +8,7 @@ import {
   type DownMessage,
   type RunSpec,
 } from '../../proto/index.js';
-import { createEngine, engineFingerprint, ENGINE_NAMES } from '../engine/index.js';
+import { createExactEngine, ENGINE_NAMES } from '../engine/index.js';
 import { KERNELS_VERSION, allocationBytes, loadKernels } from '../kernels/index.js';
 import { ADDER_SCRATCH_BYTES, RingServer, kernelAdder, openRing, type Adder } from '../ring/index.js';
 import { AssignmentInbox } from './assignment-inbox.js';
@@ -28,7 +28,7 @@ const RING_SILENCE_MS = 60_000;
 
 invariant(parentPort !== null, 'the replica runs in a thread of its own');
 const port = parentPort;
-const { progress, ringHost, ringPort, workerId } = workerData as ReplicaThreadData;
+const { progress, ringHost, ringPort, workerId, engineThreads } = workerData as ReplicaThreadData;
 const shared = new Int32Array(progress);
 const post = (message: FromReplica, transfer: ArrayBuffer[] = []): void =>
   port.postMessage(message, transfer);
@@ -66,8 +66,9 @@ async function prepare(
   const adder: Adder = kernelAdder(kernels);
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
   const engineOptions = { model, shardBatch, slots: shards, parameters: state.parameters };
-  const engine = await createEngine(name, engineOptions);
-  const fingerprint = await engineFingerprint(engine, engineOptions, [`kernels ${KERNELS_VERSION}`]);
+  const { engine, fingerprint, threads } = await createExactEngine(name, engineOptions, engineThreads, [
+    `kernels ${KERNELS_VERSION}`,
+  ]);
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
   const reporter = new Reporter();
   const updateStep = new UpdateStep({ spec, engine, kernels, state, buffers, reporter, nowMs, onPhase });
@@ -97,7 +98,13 @@ async function prepare(
     onProgress,
     nowMs,
   });
-  post({ kind: 'ready', engine: name, engineVersion: engine.version, engineFingerprint: fingerprint });
+  post({
+    kind: 'ready',
+    engine: name,
+    engineVersion: engine.version,
+    engineThreads: threads,
+    engineFingerprint: fingerprint,
+  });
   return replica;
 }
 

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createEngine, engineFingerprint } from '../../../worker/engine/index.js';
+import { modelLayout, TUTORIAL_MODEL, updateLayout } from '../../../proto/index.js';
+import { initialParameters } from '../../../proto/initial-parameters.js';
+import { createEngine, createExactEngine, engineFingerprint } from '../../../worker/engine/index.js';
 import type { Engine, EngineName, EngineOptions } from '../../../worker/engine/index.js';
-import { loadOnnxRuntime } from '../../../worker/engine/onnx/index.js';
+import { loadOnnxRuntime } from '../../../worker/engine/onnx-runtime.js';
 import { disturbedParameters, emptyUpdate, makeShard, SMALL_MODEL } from './fixtures.js';
 
 const options: EngineOptions = {
@@ -138,4 +140,30 @@ describe('engineFingerprint', () => {
     }
     expect(fingerprints.size).toBe(3);
   });
+});
+
+describe('createExactEngine', () => {
+  it.each([32, 128])(
+    'gives the bits of one thread at B = %i, whatever the threads it may use',
+    async (shardBatch) => {
+      const layout = modelLayout(TUTORIAL_MODEL);
+      const parameters = initialParameters(layout, 1);
+      const shape: EngineOptions = { model: TUTORIAL_MODEL, shardBatch, slots: 1, parameters };
+      const one = await createExactEngine('onnx-cpu', shape, 1, []);
+      const two = await createExactEngine('onnx-cpu', shape, 2, []);
+      expect(one.threads).toBe(1);
+      expect(two.fingerprint).toBe(one.fingerprint);
+      const { pixels, noise } = makeShard(TUTORIAL_MODEL, shardBatch, 3);
+      const results = [];
+      for (const { engine } of [one, two]) {
+        const out = new Float32Array(updateLayout(layout, 'discriminator').floatLength);
+        await engine.discriminatorHalf(0, pixels, noise, out);
+        const second = new Float32Array(updateLayout(layout, 'generator').floatLength);
+        await engine.generatorHalf(0, second);
+        results.push(Buffer.concat([Buffer.from(out.buffer), Buffer.from(second.buffer)]));
+        await engine.close();
+      }
+      expect(results[1]?.equals(results[0] ?? Buffer.alloc(0))).toBe(true);
+    },
+  );
 });

@@ -1,25 +1,25 @@
 import type { GraphBuilder, Value } from './graph-builder.js';
 
 /**
- * Binary cross-entropy computed from the discriminator's logits. With u = -logit for a row that should be called real
- * and u = +logit for one that should be called fake, a row's loss is softplus(u) and its derivative by u is
+ * Binary cross-entropy computed from the discriminator's logits. With u = -logit for an example that should be
+ * called real and u = +logit for one that should be called fake, its loss is softplus(u) and its derivative by u is
  * sigmoid(u): both without the overflow or cancellation that log(sigmoid) has.
  */
 export interface LogitLoss {
   /** softplus(u) */
-  readonly losses: Value; // [rows, 1]
+  readonly losses: Value; // [1, rows]
   /** sigmoid(u): the probability that the discriminator gives to the wrong answer. */
-  readonly wrongness: Value; // [rows, 1]
-  /** dLoss/dLogit of the sum over rows, each divided by `batch`. */
-  readonly gradient: Value; // [rows, 1]
+  readonly wrongness: Value; // [1, rows]
+  /** dLoss/dLogit of the sum over examples, each divided by `batch`. */
+  readonly gradient: Value; // [1, rows]
 }
 
-/** A row of the batch: what the loss wants the discriminator to say of it. */
+/** An example of the batch: what the loss wants the discriminator to say of it. */
 export type Target = 'real' | 'fake';
 
 /**
- * Emits the loss of `logits` [targets.length, 1].
- * @param batch what the sum over rows is divided by: the rows of one shard
+ * Emits the loss of `logits` [1, targets.length].
+ * @param batch what the sum over examples is divided by: the rows of one shard
  */
 export function logitLoss(
   graph: GraphBuilder,
@@ -27,7 +27,7 @@ export function logitLoss(
   targets: readonly Target[],
   batch: number,
 ): LogitLoss {
-  const dims = [targets.length, 1];
+  const dims = [1, targets.length];
   const signs = targets.map((target) => (target === 'fake' ? 1 : -1));
   const negated = graph.constant(
     'minus signs',

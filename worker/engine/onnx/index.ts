@@ -4,7 +4,5 @@ export type { Value } from './graph-builder.js';
 export { evaluateNetwork } from './network.js';
 export type { NetworkScope } from './network.js';
 export { OnnxEngine } from './onnx-engine.js';
-export { loadOnnxRuntime } from './runtime.js';
-export type { OnnxProvider, OnnxRuntime } from './runtime.js';
 export { encodeModel } from './schema.js';
 export type { OnnxGraph } from './schema.js';

@@ -2,13 +2,17 @@ import type { TensorRole } from '../../../proto/index.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
 import type { Dimension } from './schema.js';
 
-/** Where a layer stands in the graph: what its rule may refer to. Rows are a batch, columns are features. */
+/** Where a layer stands in the graph: what its rule may refer to. */
 export interface LayerScope {
   readonly graph: GraphBuilder;
+  /** Examples of the batch. */
   readonly rows: Dimension;
   readonly inputSize: number;
   readonly outputSize: number;
+  /** As the layout has it: a weight [in, out], others [n]. */
   parameter(role: TensorRole): Value;
+  /** A parameter with one element for each feature, to be added to or multiplied with all examples: [n, 1]. */
+  column(role: Exclude<TensorRole, 'weight'>): Value;
   /** Running statistics of a batch norm; only graphs in evaluation mode have them. */
   statistic(role: 'mean' | 'variance'): Value;
 }
@@ -17,7 +21,7 @@ export interface LayerScope {
 export type Saved = Readonly<Record<string, Value>>;
 
 export interface ForwardPass {
-  readonly output: Value; // [rows, outputSize]
+  readonly output: Value; // [outputSize, rows]
   readonly saved: Saved;
   /** Batch norm only. */
   readonly statistics?: { readonly mean: Value; readonly variance: Value }; // [1, n] each
@@ -31,23 +35,27 @@ export interface Wanted {
 
 export interface BackwardPass {
   /** Present when wanted. */
-  readonly input?: Value; // [rows, inputSize]
+  readonly input?: Value; // [inputSize, rows]
   /** Present when wanted; empty for a layer without parameters. */
   readonly parameters: Readonly<Partial<Record<TensorRole, Value>>>;
 }
 
-/** What the differentiator must know of one kind of layer. Every method emits nodes into `scope.graph`. */
+/**
+ * What the differentiator must know of one kind of layer. Every method emits nodes into `scope.graph`. In training,
+ * values have an example in each column and `scope.rows` is a number; in evaluation, whose input and output are the
+ * engine's and the exported model's, in each row.
+ */
 export interface LayerRule<Layer> {
-  /** In training mode: batch norm normalises by the batch's own statistics. `scope.rows` is a number. */
+  /** In training mode, from `x` [inputSize, rows]: batch norm normalises by the batch's own statistics. */
   forward(scope: LayerScope, layer: Layer, x: Value): ForwardPass;
-  /** In evaluation mode: batch norm uses the running statistics. */
+  /** In evaluation mode, [rows, inputSize] -> [rows, outputSize]: batch norm uses the running statistics. */
   evaluate(scope: LayerScope, layer: Layer, x: Value): Value;
   /** Vector-Jacobian products: from dLoss/dOutput to dLoss/dInput and dLoss/dParameter. */
   backward(
     scope: LayerScope,
     layer: Layer,
     saved: Saved,
-    outputGradient: Value, // [rows, outputSize]
+    outputGradient: Value, // [outputSize, rows]
     wanted: Wanted,
   ): BackwardPass;
 }

@@ -30,7 +30,7 @@ export interface NetworkScope {
   readonly rows: Dimension;
   /**
    * The value of a tensor, by its name in the layout (`generator.2.weight`, `generator.3.mean`): an input of the graph,
-   * unless the caller has it as a constant.
+   * unless the caller has it as a constant. In training, tensors other than weights have dims [n, 1] instead of [n].
    */
   readonly tensor?: (name: string, dims: readonly number[]) => Value;
 }
@@ -52,6 +52,7 @@ function scopedLayers({ graph, name, network, rows, tensor }: NetworkScope): Sco
       outputSize,
       parameter: (role) =>
         lookUp(`${name}.${index}.${role}`, role === 'weight' ? [inputSize, outputSize] : [outputSize]),
+      column: (role) => lookUp(`${name}.${index}.${role}`, [outputSize, 1]),
       statistic: (role) => lookUp(`${name}.${index}.${role}`, [outputSize]),
     };
     return { index, layer, rule: ruleOf(layer), scope };
@@ -59,14 +60,14 @@ function scopedLayers({ graph, name, network, rows, tensor }: NetworkScope): Sco
 }
 
 export interface NetworkForward {
-  readonly output: Value; // [rows, units of the last dense layer]
+  readonly output: Value; // [units of the last dense layer, rows]
   /** What the layers' backward rules will read, a record for each layer. */
   readonly saved: readonly Saved[];
   /** Batch mean and biased variance of each batch norm, by name in the layout. */
   readonly statistics: ReadonlyMap<string, Value>; // [1, n]
 }
 
-/** Emits the network's forward pass in training mode on `x` [rows, inputSize]. */
+/** Emits the network's forward pass in training mode on `x` [inputSize, rows]: examples are columns. */
 export function forwardNetwork(network: NetworkScope, x: Value): NetworkForward {
   const saved: Saved[] = [];
   const statistics = new Map<string, Value>();
@@ -91,7 +92,7 @@ export function evaluateNetwork(network: NetworkScope, x: Value): Value {
 }
 
 export interface NetworkBackward {
-  /** dLoss/dInput, when wanted. */
+  /** dLoss/dInput [inputSize, rows], when wanted. */
   readonly input?: Value;
   /** dLoss/dParameter by name in the layout, when wanted. */
   readonly parameters: ReadonlyMap<string, Value>;

@@ -2,7 +2,7 @@ import { invariant, modelLayout, updateLayout } from '../../../proto/index.js';
 import type { ModelLayout, NetworkName, TensorSlice } from '../../../proto/index.js';
 import type { Engine, EngineName, EngineOptions } from '../engine.js';
 import { buildEvaluationGraph } from './evaluation-graph.js';
-import type { InferenceSession, OnnxProvider, OnnxRuntime, TypedTensor } from './runtime.js';
+import type { InferenceSession, OnnxProvider, OnnxRuntime, TypedTensor } from '../onnx-runtime.js';
 import type { OnnxGraph } from './schema.js';
 import { openSession } from './session.js';
 import { outputShape, tensorsOver } from './tensors.js';
@@ -50,7 +50,12 @@ export class OnnxEngine implements Engine {
     const uncopied = provider === 'cpu' && (await canRunUncopied(runtime));
     const open = async (network: NetworkName, graph: OnnxGraph): Promise<Half> => {
       const { tensors: slices, floatLength } = updateLayout(layout, network);
-      const session = await openSession(runtime, provider, uncopied ? withRefusedOutput(graph) : graph);
+      const session = await openSession(
+        runtime,
+        provider,
+        uncopied ? withRefusedOutput(graph) : graph,
+        options.threads,
+      );
       const run: Half['run'] = async (feeds, fetches) => {
         if (uncopied) await runUncopied(session, feeds, fetches);
         else await session.run(feeds, fetches);
@@ -63,7 +68,10 @@ export class OnnxEngine implements Engine {
   }
 
   readonly version: string;
-  private readonly parameterTensors: Tensors;
+  /** The parameters as the training graphs take them: all but weights are columns. */
+  private readonly trainingParameters: Tensors;
+  /** The parameters as the layout has them. */
+  private readonly evaluationParameters: Tensors;
   private readonly pixels: TypedTensor<'uint8'>;
   /** Made when first used: a worker may have a slot for every shard of a step and seldom need more than a few. */
   private readonly slots = new Map<number, Slot>();
@@ -83,12 +91,15 @@ export class OnnxEngine implements Engine {
     const { model, shardBatch, parameters } = options;
     this.checkParameters();
     this.version = `onnxruntime-node ${runtime.env.versions.node ?? 'of unknown version'}`;
-    this.parameterTensors = Object.assign(
-      {},
-      ...[layout.generator, layout.discriminator].map(({ tensors, offset, size }) =>
-        tensorsOver(runtime, parameters.subarray(offset, offset + size), tensors),
-      ),
-    ) as Tensors;
+    const networks = [layout.generator, layout.discriminator];
+    const slices = networks.flatMap(({ tensors, offset }) =>
+      tensors.map((slice) => ({ ...slice, offset: offset + slice.offset })),
+    );
+    const columns = slices.map((slice) =>
+      slice.role === 'weight' ? slice : { ...slice, shape: [slice.size, 1] },
+    );
+    this.evaluationParameters = tensorsOver(runtime, parameters, slices);
+    this.trainingParameters = tensorsOver(runtime, parameters, columns);
     const pixelShape = [shardBatch, model.discriminator.inputSize];
     this.pixels = new runtime.Tensor('uint8', new Uint8Array(sizeOf(pixelShape)), pixelShape);
   }
@@ -126,7 +137,10 @@ export class OnnxEngine implements Engine {
     invariant(Number.isInteger(rows), 'the noise is whole rows');
     invariant(statistics.length === layout.statisticCount, 'the statistics fill their layout');
     this.evaluation ??= await openSession(runtime, this.provider, buildEvaluationGraph(options.model));
-    const constants = { ...this.parameterTensors, ...tensorsOver(runtime, statistics, layout.statistics) };
+    const constants = {
+      ...this.evaluationParameters,
+      ...tensorsOver(runtime, statistics, layout.statistics),
+    };
     const images = new Float32Array(rows * imageSize);
     for (let first = 0; first < rows; first += GENERATED_ROWS) {
       const count = Math.min(GENERATED_ROWS, rows - first);
@@ -157,8 +171,8 @@ export class OnnxEngine implements Engine {
     return {
       noise: noise.data,
       kept,
-      discriminatorFeeds: { ...this.parameterTensors, pixels, noise },
-      generatorFeeds: { ...this.parameterTensors, ...kept, noise },
+      discriminatorFeeds: { ...this.trainingParameters, pixels, noise },
+      generatorFeeds: { ...this.trainingParameters, ...kept },
     };
   }
 

@@ -96,11 +96,13 @@ const root = protobuf.Root.fromJSON({
           output: repeated(12, 'ValueInfoProto'),
         }),
         OperatorSetIdProto: message({ domain: field(1, 'string'), version: field(2, 'int64') }),
+        StringStringEntryProto: message({ key: field(1, 'string'), value: field(2, 'string') }),
         ModelProto: message({
           irVersion: field(1, 'int64'),
           producerName: field(2, 'string'),
           graph: field(7, 'GraphProto'),
           opsetImport: repeated(8, 'OperatorSetIdProto'),
+          metadataProps: repeated(14, 'StringStringEntryProto'),
         }),
       },
     },

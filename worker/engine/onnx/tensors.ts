@@ -1,6 +1,6 @@
 import { invariant } from '../../../proto/index.js';
 import type { TensorSlice } from '../../../proto/index.js';
-import type { OnnxRuntime, TypedTensor } from './runtime.js';
+import type { OnnxRuntime, TypedTensor } from '../onnx-runtime.js';
 import type { OnnxGraph } from './schema.js';
 
 export type Tensors = Readonly<Record<string, TypedTensor<'float32' | 'uint8'>>>;

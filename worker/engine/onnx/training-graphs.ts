@@ -2,6 +2,7 @@ import { invariant, modelLayout, updateLayout } from '../../../proto/index.js';
 import type { ModelDescription, NetworkDescription, UpdateLayout } from '../../../proto/index.js';
 import { logitLoss } from './adversarial-loss.js';
 import type { Target } from './adversarial-loss.js';
+import { batchMeans } from './batch-sums.js';
 import { GraphBuilder } from './graph-builder.js';
 import type { Value } from './graph-builder.js';
 import type { Saved } from './layer-rule.js';
@@ -12,7 +13,9 @@ import type { OnnxGraph } from './schema.js';
 /**
  * The two halves of a step for shards of B rows. Parameters are inputs under their names in the layout; outputs are the
  * tensors of UpdateLayout, under `resultName`. `kept` are the discriminator half's further outputs that the generator
- * half takes as inputs, under the same names; both take the same `noise`.
+ * half takes as inputs, under the same names.
+ *
+ * Examples are rows in `pixels` and `noise`, columns in all that is computed from them: see `dense`.
  */
 export interface TrainingGraphs {
   readonly discriminatorHalf: OnnxGraph;
@@ -56,11 +59,12 @@ interface FirstHalf {
 function discriminatorHalf(model: ModelDescription, rows: number): FirstHalf {
   const graph = new GraphBuilder('discriminator half');
   const imageSize = model.discriminator.inputSize;
-  const noise = graph.input('noise', [rows, model.generator.inputSize]);
+  const noise = transposed(graph, graph.input('noise', [rows, model.generator.inputSize]));
   const generator = forwardNetwork(generatorIn(graph, model, rows), noise);
 
-  const real = scaledPixels(graph, graph.input('pixels', [rows, imageSize], 'uint8'));
-  const images = graph.node('Concat', [real, generator.output], [2 * rows, imageSize], ALONG_ROWS);
+  const pixels = transposed(graph, graph.input('pixels', [rows, imageSize], 'uint8'));
+  const real = scaledPixels(graph, pixels);
+  const images = graph.node('Concat', [real, generator.output], [imageSize, 2 * rows], SIDE_BY_SIDE);
   const scope = discriminatorIn(graph, model, 2 * rows);
   const discriminator = forwardNetwork(scope, images);
   const targets = [...repeat('real', rows), ...repeat('fake', rows)];
@@ -73,7 +77,7 @@ function discriminatorHalf(model: ModelDescription, rows: number): FirstHalf {
   const results = new Map([...gradients.parameters, ...generator.statistics]);
   results.set('discriminator.scalars', discriminatorScalars(graph, loss.losses, loss.wrongness, rows));
   outputUpdate(graph, updateLayout(modelLayout(model), 'discriminator'), results);
-  const keeper = new Keeper(graph, noise);
+  const keeper = new Keeper(graph);
   const kept = keeper.keepPass(generator);
   return { graph: graph.graph(), kept: keeper.names, generator: kept };
 }
@@ -97,13 +101,17 @@ function generatorHalf(model: ModelDescription, rows: number, generator: FirstHa
   });
 
   const results = new Map(gradients.parameters);
-  const shares = graph.constant('shares', [1, rows], new Float32Array(rows).fill(1 / rows));
-  results.set('generator.scalars', graph.node('MatMul', [shares, loss.losses], [1, 1]));
+  results.set('generator.scalars', batchMeans(graph, loss.losses));
   outputUpdate(graph, updateLayout(modelLayout(model), 'generator'), results);
   return graph.graph();
 }
 
-const ALONG_ROWS = { attributes: { axis: { int: 0 } } } as const;
+const SIDE_BY_SIDE = { attributes: { axis: { int: 1 } } } as const;
+
+/** [rows, n] -> [n, rows] */
+function transposed(graph: GraphBuilder, value: Value): Value {
+  return graph.node('Transpose', [value], [...value.dims].reverse(), { type: value.type });
+}
 
 /** uint8 -> [-1, 1] as x / 127.5 - 1 */
 function scaledPixels(graph: GraphBuilder, pixels: Value): Value {
@@ -125,10 +133,10 @@ function discriminatorScalars(graph: GraphBuilder, losses: Value, wrongness: Val
   weights.fill(share, 2 * columns + 3 * rows, 3 * columns);
   const inputs = [
     graph.constant('scalar weights', [3, columns], weights),
-    graph.node('Concat', [losses, wrongness], [columns, 1], ALONG_ROWS),
+    graph.node('Concat', [losses, wrongness], [1, columns], SIDE_BY_SIDE),
     graph.constant('scalar offsets', [3, 1], [0, 1, 0]),
   ];
-  return graph.node('Gemm', inputs, [3, 1]);
+  return graph.node('Gemm', inputs, [3, 1], { attributes: { transB: { int: 1 } } });
 }
 
 /** Declares as outputs exactly the tensors of the update's vector. */
@@ -141,17 +149,12 @@ function outputUpdate(graph: GraphBuilder, layout: UpdateLayout, results: Readon
   }
 }
 
-/** Makes outputs of a graph's values, each once, whoever needs it; the noise is known to the caller anyway. */
+/** Makes outputs of a graph's values, each once, whoever needs it. */
 class Keeper {
   readonly names: string[] = [];
-  private readonly known: Map<string, Value>;
+  private readonly known = new Map<string, Value>();
 
-  constructor(
-    private readonly graph: GraphBuilder,
-    noise: Value,
-  ) {
-    this.known = new Map([[noise.name, noise]]);
-  }
+  constructor(private readonly graph: GraphBuilder) {}
 
   keepPass({ output, saved }: NetworkForward): FirstHalf['generator'] {
     return {

@@ -1,5 +1,5 @@
 import { messageOf } from '../../../proto/index.js';
-import type { InferenceSession, OnnxRuntime } from './runtime.js';
+import type { InferenceSession, OnnxRuntime } from '../onnx-runtime.js';
 import { encodeModel } from './schema.js';
 import type { OnnxGraph } from './schema.js';
 import type { Tensors } from './tensors.js';

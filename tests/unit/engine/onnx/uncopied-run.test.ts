@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadOnnxRuntime, OnnxEngine } from '../../../../worker/engine/onnx/index.js';
-import type { OnnxRuntime } from '../../../../worker/engine/onnx/index.js';
+import { OnnxEngine } from '../../../../worker/engine/onnx/index.js';
+import { loadOnnxRuntime, type OnnxRuntime } from '../../../../worker/engine/onnx-runtime.js';
 import {
   canRunUncopied,
   runUncopied,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type * as onnxruntime from 'onnxruntime-node';
-import { messageOf, OperationalError } from '../../../proto/index.js';
+import { messageOf, OperationalError } from '../../proto/index.js';
 
 export type OnnxRuntime = typeof onnxruntime;
 export type OnnxProvider = 'cpu' | 'cuda' | 'webgpu';
