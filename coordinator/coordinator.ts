@@ -196,7 +196,7 @@ export class Coordinator {
   }
 
   private sendStart(workerId: string): void {
-    const { epoch, workers } = this.state;
+    const { epoch, workers, plan } = this.state;
     if (epoch === null) return;
     const { ringEpoch, secret, nextUpdate, source } = epoch;
     const members = epoch.world.map((id) => {
@@ -204,7 +204,16 @@ export class Coordinator {
       if (ring === undefined) throw new Error(`broken invariant: member ${id} has an address`);
       return { workerId: id, ...ring };
     });
-    this.parts.bus.down('start', workerId, { ringEpoch, members, secret, nextUpdate, source });
+    // With a report each half of what is assigned ahead, the other half is there to work on until new assignments come.
+    const reportEverySteps = Math.max(1, Math.floor(plan.prefetch / 2));
+    this.parts.bus.down('start', workerId, {
+      ringEpoch,
+      members,
+      secret,
+      nextUpdate,
+      source,
+      reportEverySteps,
+    });
   }
 
   private assign(workerId: string, step: number, shard: number): void {

@@ -7,7 +7,7 @@ export const limits = {
   maxShards: 4_096,
   maxWorkers: 1_024,
   /** Payload of one ring segment; also bounds what a peer can make us allocate. */
-  ringSegmentBytes: 262_144,
+  ringSegmentBytes: 1_048_576,
   ringHandshakeMs: 5_000,
   /** Sockets that have connected to a ring port and not yet proved who they are. */
   ringPendingSockets: 64,

@@ -152,6 +152,8 @@ export const downSchemas = {
     secret: z.string().regex(/^[0-9a-f]{64}$/),
     nextUpdate: count,
     source: stateSource,
+    /** Rank 0 reports this often. */
+    reportEverySteps: count.min(1),
   }),
   /** At the next step boundary, put the replica state into the object store. */
   checkpoint: z.strictObject({ task: id, object: z.string().max(255) }),

@@ -30,36 +30,49 @@ export interface RandomKey {
   readonly shard?: number;
 }
 
+/** Key and counter of Philox4x32-10 for a RandomKey: uint32 words. The counter's first word is the block's number. */
+export interface PhiloxInput {
+  readonly counter1: number;
+  readonly counter2: number;
+  readonly counter3: number;
+  readonly key0: number;
+  readonly key1: number;
+}
+
 const TWO_32 = 4_294_967_296;
 const BLOCK_WORDS = 4;
 
-/** The words of one key in order: Philox4x32-10 with key (seed, stream) and counter (block, shard, step). */
+/** Key (seed, stream) and counter (block, shard, step). A broken invariant when a part is out of range. */
+export function philoxInput({ seed, stream, step = 0, shard = 0 }: RandomKey): PhiloxInput {
+  invariant(Number.isSafeInteger(seed) && seed >= 0, `a seed is a safe integer from 0: ${seed}`);
+  invariant(Number.isSafeInteger(step) && step >= 0, `a step is a safe integer from 0: ${step}`);
+  invariant(Number.isInteger(shard) && shard >= 0 && shard < TWO_32, `a shard is a uint32: ${shard}`);
+  return {
+    counter1: shard,
+    counter2: step >>> 0,
+    counter3: Math.floor(step / TWO_32),
+    // 53 bits of seed leave the key's upper 11 to the stream.
+    key0: seed >>> 0,
+    key1: (Math.floor(seed / TWO_32) | (STREAMS[stream] << 21)) >>> 0,
+  };
+}
+
+/** The words of one key in order, by Philox4x32-10. */
 export class RandomWords {
-  private readonly key0: number;
-  private readonly key1: number;
-  private readonly shard: number;
-  private readonly stepLow: number;
-  private readonly stepHigh: number;
+  private readonly input: PhiloxInput;
   private readonly words = new Uint32Array(BLOCK_WORDS);
   private block = 0;
   private position = BLOCK_WORDS;
 
-  constructor({ seed, stream, step = 0, shard = 0 }: RandomKey) {
-    invariant(Number.isSafeInteger(seed) && seed >= 0, `a seed is a safe integer from 0: ${seed}`);
-    invariant(Number.isSafeInteger(step) && step >= 0, `a step is a safe integer from 0: ${step}`);
-    invariant(Number.isInteger(shard) && shard >= 0 && shard < TWO_32, `a shard is a uint32: ${shard}`);
-    // 53 bits of seed leave the key's upper 11 to the stream.
-    this.key0 = seed >>> 0;
-    this.key1 = (Math.floor(seed / TWO_32) | (STREAMS[stream] << 21)) >>> 0;
-    this.shard = shard;
-    this.stepLow = step >>> 0;
-    this.stepHigh = Math.floor(step / TWO_32);
+  constructor(key: RandomKey) {
+    this.input = philoxInput(key);
   }
 
   /** The next four words; overwritten by the next call. */
   nextBlock(): Uint32Array {
     invariant(this.block < TWO_32, 'a key gives 2^34 words');
-    philox4x32(this.words, this.block++, this.shard, this.stepLow, this.stepHigh, this.key0, this.key1);
+    const { counter1, counter2, counter3, key0, key1 } = this.input;
+    philox4x32(this.words, this.block++, counter1, counter2, counter3, key0, key1);
     return this.words;
   }
 

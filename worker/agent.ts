@@ -64,7 +64,7 @@ export class Agent {
     bus.onDown('checkpoint', workerId, (message) => replica.post({ kind: 'checkpoint', ...message }));
     bus.onDown('export', workerId, (message) => replica.post({ kind: 'export', ...message }));
     bus.onDown('settle', workerId, (message) => replica.post({ kind: 'settle', ...message }));
-    bus.onAssignment(workerId, (frame) => replica.post({ kind: 'assignment', frame }));
+    bus.onAssignment(workerId, (frame) => replica.assign(frame));
     bus.onAll('announce', () => this.hello());
     bus.onAll('survey', (message) => {
       if (this.ready === null) return;

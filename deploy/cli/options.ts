@@ -89,7 +89,7 @@ export const options = {
   prefetch: () =>
     new Option('--prefetch <steps>', 'steps sent out ahead of the committed one')
       .env('GAN_PREFETCH')
-      .default(4)
+      .default(8)
       .argParser(wholeNumber(1, 64)),
   checkpointEveryS: () =>
     new Option('--checkpoint-every-s <seconds>', 'time between checkpoints; the newest three are kept')

@@ -1,3 +1,5 @@
+import type { RandomKey } from '../../proto/random.js';
+
 /** What quantising one tensor of one shard met. Either flag means that the sums will not be used. */
 export interface QuantizeOutcome {
   /** All elements are finite, and some do not fit +-limit after scaling. */
@@ -65,6 +67,9 @@ export interface Kernels {
    * @returns the largest |ints[i]|, as maxAbsInt32 gives it
    */
   adam(tensor: AdamTensor): number;
+
+  /** Overwrites n floats with the standard normals of `key`: proto's fillNormal. */
+  fillNormal(floats: number, n: number, key: RandomKey): void;
 
   /** XXH64 with seed 0 of `bytes` bytes, as 16 hex digits. */
   xxh64(address: number, bytes: number): string;

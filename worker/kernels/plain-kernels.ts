@@ -1,3 +1,4 @@
+import { fillNormal } from '../../proto/random.js';
 import { KernelMemory } from './kernel-memory.js';
 import type { AdamTensor, Kernels, QuantizeOutcome } from './kernels.js';
 import { meanScaling, quantizeScaling } from './scaling.js';
@@ -96,6 +97,7 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     maxAbsInt32,
     dequantize,
     adam,
+    fillNormal: (floats, n, key) => fillNormal(floatsAt(floats, n), key),
     xxh64: (address, bytes) => {
       area.checkBytes(address, bytes);
       return xxh64(new Uint8Array(area.memory.buffer, address, bytes));

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { messageOf, OperationalError, UsageError } from '../../proto/index.js';
+import { philoxInput, type RandomKey } from '../../proto/random.js';
 import { KernelMemory } from './kernel-memory.js';
 import type { AdamTensor, Kernels, QuantizeOutcome } from './kernels.js';
 import { hex } from './plain-xxh64.js';
@@ -26,6 +27,15 @@ interface Exports {
     stepSize: number,
     inverseSqrtCorrection2: number,
   ): number;
+  fillNormal(
+    floats: number,
+    n: number,
+    counter1: number,
+    counter2: number,
+    counter3: number,
+    key0: number,
+    key1: number,
+  ): void;
   xxh64(address: number, bytes: number): bigint;
 }
 
@@ -146,6 +156,12 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     return largest >>> 0;
   }
 
+  function fillNormal(floats: number, n: number, key: RandomKey): void {
+    area.checkVector(floats, n);
+    const { counter1, counter2, counter3, key0, key1 } = philoxInput(key);
+    wasm.fillNormal(floats, n, counter1, counter2, counter3, key0, key1);
+  }
+
   function xxh64(address: number, bytes: number): string {
     area.checkBytes(address, bytes);
     return hex(BigInt.asUintN(64, wasm.xxh64(address, bytes)));
@@ -159,6 +175,7 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     maxAbsInt32,
     dequantize,
     adam,
+    fillNormal,
     xxh64,
   };
 }

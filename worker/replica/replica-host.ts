@@ -65,6 +65,16 @@ export class ReplicaHost {
     this.thread.postMessage(message);
   }
 
+  /**
+   * Passes on an assignment. `frame` is a part of whatever the bus read it into, all of which would be copied with it: so
+   * it is copied out once, and that copy changes hands.
+   */
+  assign(frame: Uint8Array): void {
+    const own = Uint8Array.prototype.slice.call(frame);
+    const message: ToReplica = { kind: 'assignment', frame: own };
+    this.thread.postMessage(message, [own.buffer as ArrayBuffer]);
+  }
+
   /** How far the replica is, read without asking it. */
   progress(): { ringEpoch: number; nextUpdate: number; phase: PhaseName } {
     return {

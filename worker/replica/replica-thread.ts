@@ -4,7 +4,6 @@ import {
   decodeAssignment,
   invariant,
   messageOf,
-  modelLayout,
   type DownMessage,
   type RunSpec,
 } from '../../proto/index.js';
@@ -57,12 +56,10 @@ async function prepare(
   const { model, shards, shardBatch } = draft;
   const layout = stateLayout(model);
   const memoryBytes =
-    allocationBytes(layout.bytes) +
-    UpdateBuffers.bytes(modelLayout(model), shards) +
-    allocationBytes(ADDER_SCRATCH_BYTES);
+    allocationBytes(layout.bytes) + UpdateBuffers.bytes(draft) + allocationBytes(ADDER_SCRATCH_BYTES);
   const kernels = await loadKernels({ memoryBytes });
   const state = new ReplicaState(layout, kernels);
-  const buffers = new UpdateBuffers(kernels, layout.model, shards);
+  const buffers = new UpdateBuffers(kernels, draft);
   const adder: Adder = kernelAdder(kernels);
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
   const engineOptions = { model, shardBatch, slots: shards, parameters: state.parameters };
@@ -70,7 +67,7 @@ async function prepare(
     `kernels ${KERNELS_VERSION}`,
   ]);
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
-  const reporter = new Reporter();
+  const reporter = new Reporter(nowMs());
   const updateStep = new UpdateStep({ spec, engine, kernels, state, buffers, reporter, nowMs, onPhase });
   const open = (start: DownMessage<'start'>, signal: AbortSignal) =>
     openRing({

@@ -17,7 +17,7 @@ import type { Reporter } from './reporter.js';
 import type { OwnShard, UpdateStep } from './update-step.js';
 
 /** A fingerprint of the whole state this often. */
-const FINGERPRINT_EVERY_UPDATES = 32;
+const FINGERPRINT_EVERY_UPDATES = 64;
 /** What has not come after this long is asked for again. */
 const ASK_AGAIN_MS = 250;
 
@@ -116,7 +116,7 @@ export class Replica {
     checkpoint: Uint8Array | null,
     signal: AbortSignal,
   ): Promise<void> {
-    const { state, inbox, spec, post } = this.parts;
+    const { state, inbox, spec, post, nowMs } = this.parts;
     this.takeUpState(start, checkpoint);
     inbox.open(start.ringEpoch);
     const rank = this.rankIn(start);
@@ -145,8 +145,9 @@ export class Replica {
         reporter.addRow(row);
         const next = update + 1;
         if (next % FINGERPRINT_EVERY_UPDATES === 0) reporter.addFingerprint(next, state.fingerprint());
-        if (networkOf(update) === 'generator') inbox.dropBelow(step + 1);
-        if (reporter.isDue(rank, next)) this.report(start.ringEpoch);
+        if (networkOf(update) === 'discriminator') continue;
+        inbox.dropBelow(step + 1);
+        if (reporter.isDue(rank, start.reportEverySteps, nowMs())) this.report(start.ringEpoch);
       }
     } finally {
       ring.close();
@@ -193,6 +194,7 @@ export class Replica {
       if (update % 2 === 0) await this.doTasks(ringEpoch, update);
       const missing = inbox.missing(step, shards);
       if (missing.length === 0) break;
+      if (reporter.unreportedUpdates > 0) this.report(ringEpoch);
       const woken = await this.sleep(ASK_AGAIN_MS);
       if (woken) continue;
       this.report(ringEpoch);
@@ -218,8 +220,11 @@ export class Replica {
   }
 
   private report(ringEpoch: number): void {
-    const { reporter, state, inbox, post } = this.parts;
-    post({ kind: 'report', report: reporter.take(ringEpoch, state.get('nextUpdate'), inbox.committedStep) });
+    const { reporter, state, inbox, post, nowMs } = this.parts;
+    post({
+      kind: 'report',
+      report: reporter.take(ringEpoch, state.get('nextUpdate'), inbox.committedStep, nowMs()),
+    });
   }
 
   private progress(phase: PhaseName): void {

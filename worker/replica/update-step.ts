@@ -7,7 +7,6 @@ import {
   type UpdateLayout,
   type UpdateRow,
 } from '../../proto/index.js';
-import { fillNormal } from '../../proto/random.js';
 import type { Engine } from '../engine/index.js';
 import { judge, nextRanges, sumShard, tensorMeans, type TensorRange } from '../exact/index.js';
 import { adamStep, type Kernels } from '../kernels/index.js';
@@ -15,7 +14,7 @@ import type { Ring } from '../ring/index.js';
 import { foldBatchStatistics } from './batch-statistics.js';
 import type { ReplicaState } from './replica-state.js';
 import type { Reporter } from './reporter.js';
-import type { Contribution, UpdateBuffers } from './update-buffers.js';
+import type { KernelFloats, UpdateBuffers } from './update-buffers.js';
 
 /** A shard that this replica computes in the step at hand. */
 export interface OwnShard {
@@ -39,16 +38,13 @@ export interface UpdateParts {
  * came out. Every decision follows from the reduced integers alone, so all replicas decide alike without a message.
  */
 export class UpdateStep {
-  private readonly noise: Float32Array;
   /** Whose contribution lies in each buffer now. */
   private readonly residents: (number | null)[];
   /** Whose activations each of the engine's slots keeps, as `step/shard`. */
   private readonly activations = new Map<number, string>();
 
   constructor(private readonly parts: UpdateParts) {
-    const { spec, buffers } = parts;
-    this.noise = new Float32Array(spec.shardBatch * spec.model.generator.inputSize);
-    this.residents = new Array<number | null>(buffers.kept).fill(null);
+    this.residents = new Array<number | null>(parts.buffers.kept).fill(null);
   }
 
   /**
@@ -119,8 +115,8 @@ export class UpdateStep {
   }
 
   /** The shard's contribution, computed unless it still lies in its buffer. */
-  private async contribution(update: number, slot: number, own: OwnShard): Promise<Contribution> {
-    const { engine, buffers } = this.parts;
+  private async contribution(update: number, slot: number, own: OwnShard): Promise<KernelFloats> {
+    const { engine, buffers, kernels, spec } = this.parts;
     const network = networkOf(update);
     const contribution = buffers.contribution(slot, network);
     const place = slot % buffers.kept;
@@ -128,10 +124,11 @@ export class UpdateStep {
     const activations = `${stepOf(update)}/${own.shard}`;
     if (network === 'discriminator' || this.activations.get(slot) !== activations) {
       // Whoever takes over a shard for the second half alone computes the first half too and drops its gradients.
-      const { spec } = this.parts;
-      fillNormal(this.noise, { seed: spec.seed, stream: 'noise', step: stepOf(update), shard: own.shard });
+      const { noise } = buffers;
+      const key = { seed: spec.seed, stream: 'noise', step: stepOf(update), shard: own.shard } as const;
+      kernels.fillNormal(noise.address, noise.floats.length, key);
       const out = buffers.contribution(slot, 'discriminator').floats;
-      await engine.discriminatorHalf(slot, own.pixels, this.noise, out);
+      await engine.discriminatorHalf(slot, own.pixels, noise.floats, out);
       this.activations.set(slot, activations);
     }
     if (network === 'generator') await engine.generatorHalf(slot, contribution.floats);

@@ -80,15 +80,15 @@ let step: UpdateStep;
 beforeEach(() => {
   const layout = stateLayout(MODEL);
   const kernels = plainKernels({
-    memoryBytes: layout.bytes + UpdateBuffers.bytes(layout.model, SHARDS) + 64,
+    memoryBytes: layout.bytes + UpdateBuffers.bytes(spec) + 64,
   });
   engine = new FakeEngine();
   state = new ReplicaState(layout, kernels);
   state.initialise(spec.seed);
-  const buffers = new UpdateBuffers(kernels, layout.model, SHARDS);
+  const buffers = new UpdateBuffers(kernels, spec);
   step = new UpdateStep({
     ...{ spec, engine, kernels, state, buffers },
-    reporter: new Reporter(),
+    reporter: new Reporter(0),
     nowMs: () => 0,
     onPhase: () => undefined,
   });

@@ -3,6 +3,9 @@ import { largestLane, meanLanes } from './sums';
 /** Smallest normal float32, 2^-126. */
 const TINY: f32 = f32.MIN_NORMAL_VALUE;
 
+/** 2^96: 2^31 times it is finite. */
+const LARGEST_PLAIN_SCALE: f32 = 7.922816251426434e28;
+
 /** 0 in place of denormals; NaN stays. */
 function flushed(x: v128): v128 {
   return v128.andnot(x, f32x4.lt(f32x4.abs(x), f32x4.splat(TINY)));
@@ -21,8 +24,20 @@ function moved(p: v128, m: v128, v: v128, stepSize: v128, correction: v128, epsi
   return f32x4.sub(p, f32x4.div(f32x4.mul(stepSize, m), divisor));
 }
 
-/** Returns the largest |sum|, as maxAbsInt32 does: the sums are at hand, a pass of their own would read them again. */
-export function adam(
+/**
+ * The gradient's lanes: the mean of the shards, see meanLanes. `plain` where neither the clamp nor the second
+ * multiplication can matter: g is then the same to the last bit.
+ */
+// @ts-ignore: decorator
+@inline
+function gradientLanes(sums: v128, plain: bool, factors: v128, shares: v128, scales: v128): v128 {
+  return plain ? f32x4.mul(f32x4.convert_i32x4_s(sums), factors) : meanLanes(sums, shares, scales);
+}
+
+// @ts-ignore: decorator
+@inline
+function adamLoop(
+  plain: bool,
   parameters: usize,
   m: usize,
   v: usize,
@@ -36,6 +51,7 @@ export function adam(
   stepSize: f32,
   correction: f32,
 ): u32 {
+  const factors = f32x4.splat(share * scale);
   const shares = f32x4.splat(share);
   const scales = f32x4.splat(scale);
   const betas1 = f32x4.splat(beta1);
@@ -51,7 +67,7 @@ export function adam(
   while (ints < end4) {
     const sums = v128.load(ints);
     largest = i32x4.max_u(largest, i32x4.abs(sums));
-    const g = meanLanes(sums, shares, scales);
+    const g = gradientLanes(sums, plain, factors, shares, scales);
     const newM = firstMoment(v128.load(m), g, betas1, rests1);
     const newV = secondMoment(v128.load(v), g, betas2, rests2);
     v128.store(m, newM);
@@ -66,7 +82,7 @@ export function adam(
   while (ints < end) {
     const sums = v128.load32_zero(ints);
     largest = i32x4.max_u(largest, i32x4.abs(sums));
-    const g = meanLanes(sums, shares, scales);
+    const g = gradientLanes(sums, plain, factors, shares, scales);
     const newM = firstMoment(v128.load32_zero(m), g, betas1, rests1);
     const newV = secondMoment(v128.load32_zero(v), g, betas2, rests2);
     v128.store32_lane(m, newM, 0);
@@ -79,4 +95,31 @@ export function adam(
     parameters += 4;
   }
   return largestLane(largest);
+}
+
+/**
+ * Returns the largest |sum|, as maxAbsInt32 does: the sums are at hand, a pass of their own would read them again.
+ *
+ * The mean (sum x share) x scale is one multiplication where that changes no bit: scale is a power of two, so share x
+ * scale is exact as long as it is normal, and then no mean is denormal either, for every sum but 0 is at least 1. With
+ * scale up to 2^96 no mean leaves the finite floats, which saves the clamp.
+ */
+export function adam(
+  parameters: usize,
+  m: usize,
+  v: usize,
+  ints: usize,
+  n: u32,
+  share: f32,
+  scale: f32,
+  beta1: f32,
+  beta2: f32,
+  epsilon: f32,
+  stepSize: f32,
+  correction: f32,
+): u32 {
+  const plain = share * scale >= TINY && scale <= LARGEST_PLAIN_SCALE;
+  return plain
+    ? adamLoop(true, parameters, m, v, ints, n, share, scale, beta1, beta2, epsilon, stepSize, correction)
+    : adamLoop(false, parameters, m, v, ints, n, share, scale, beta1, beta2, epsilon, stepSize, correction);
 }

@@ -8,4 +8,5 @@
  */
 export { addInt32, dequantize, maxAbsInt32, quantize } from './sums';
 export { adam } from './adam';
+export { fillNormal } from './normal';
 export { xxh64 } from './xxh64';
