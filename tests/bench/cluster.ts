@@ -61,8 +61,8 @@ export interface ClusterRate {
   };
 }
 
-/** Steps of the shorter run: enough for the first, slow steps to lie in both. */
-const SHORT_STEPS = 50;
+/** Steps of the shorter run: enough for the first, slow steps and most of V8's compiling to lie in both. */
+const SHORT_STEPS = 150;
 
 /** The rate from the wall time between two lengths of run, so that starting and ending do not count. */
 export async function measureCluster(shape: ClusterShape, steps: number): Promise<ClusterRate> {

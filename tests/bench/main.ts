@@ -20,8 +20,8 @@ interface Flags {
 
 /** Bytes of the tutorial model's gradients as int32. */
 const GRADIENT_BYTES = 8_174_148;
-const CLUSTER_STEPS = 300;
-const PEER_STEPS = 150;
+const CLUSTER_STEPS = 500;
+const PEER_STEPS = 300;
 
 const flags = new Command('npm run bench --')
   .description(
