@@ -72,7 +72,7 @@ export class ReplicaHost {
   assign(frame: Uint8Array): void {
     const own = Uint8Array.prototype.slice.call(frame);
     const message: ToReplica = { kind: 'assignment', frame: own };
-    this.thread.postMessage(message, [own.buffer as ArrayBuffer]);
+    this.thread.postMessage(message, [own.buffer]);
   }
 
   /** How far the replica is, read without asking it. */
