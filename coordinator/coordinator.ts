@@ -20,7 +20,13 @@ import { gridPng } from './picture.js';
 import { RateMeter } from './rate-meter.js';
 import { workerLines, type ResultFolder, type RunFile } from './result-folder.js';
 import { advance } from './run-machine.js';
-import type { Outcome, RunCommand, RunEvent, RunState } from './run-state.js';
+import {
+  reportEverySteps,
+  type Outcome,
+  type RunCommand,
+  type RunEvent,
+  type RunState,
+} from './run-state.js';
 import type { RunStore } from './run-store.js';
 import { statusOf } from './status.js';
 
@@ -204,15 +210,13 @@ export class Coordinator {
       if (ring === undefined) throw new Error(`broken invariant: member ${id} has an address`);
       return { workerId: id, ...ring };
     });
-    // With a report each half of what is assigned ahead, the other half is there to work on until new assignments come.
-    const reportEverySteps = Math.max(1, Math.floor(plan.prefetch / 2));
     this.parts.bus.down('start', workerId, {
       ringEpoch,
       members,
       secret,
       nextUpdate,
       source,
-      reportEverySteps,
+      reportEverySteps: reportEverySteps(plan),
     });
   }
 

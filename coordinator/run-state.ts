@@ -25,6 +25,12 @@ export interface RunPlan {
   readonly refusalEndsRun: boolean;
 }
 
+/**
+ * How often rank 0 reports: each half of what is assigned ahead, so that the other half is there to work on until new
+ * assignments come.
+ */
+export const reportEverySteps = ({ prefetch }: RunPlan): number => Math.max(1, Math.floor(prefetch / 2));
+
 export interface WorkerRecord {
   readonly workerId: string;
   readonly ring: { readonly host: string; readonly port: number };

@@ -70,7 +70,7 @@ export class ReplicaHost {
    * it is copied out once, and that copy changes hands.
    */
   assign(frame: Uint8Array): void {
-    const own = Uint8Array.prototype.slice.call(frame);
+    const own = new Uint8Array(frame);
     const message: ToReplica = { kind: 'assignment', frame: own };
     this.thread.postMessage(message, [own.buffer]);
   }
