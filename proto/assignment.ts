@@ -4,8 +4,9 @@ import { limits } from './limits.js';
 /**
  * One shard's pixels on their way to a worker: a fixed little-endian header, then B x imageSize bytes, row-major.
  *
- *   0  u32  magic "GAS1"      4  u32 ring epoch (low)    8  u32 ring epoch (high)
+ *   0  u32  magic "GAS2"      4  u32 ring epoch (low)    8  u32 ring epoch (high)
  *  12  u32  step             16  u32 shard              20  u32 rows (B)   24  u32 bytes a row   28  u32 committed step
+ *  32  u32  durable step
  */
 export interface Assignment {
   readonly ringEpoch: number;
@@ -15,11 +16,13 @@ export interface Assignment {
   readonly rowBytes: number;
   /** Steps below this one are committed: reports on them need not be repeated. */
   readonly committedStep: number;
+  /** Steps below this one are in a checkpoint: their rows need not be kept. */
+  readonly durableStep: number;
   readonly pixels: Uint8Array;
 }
 
-const MAGIC = 0x31534147;
-const HEADER_BYTES = 32;
+const MAGIC = 0x32534147;
+const HEADER_BYTES = 36;
 
 export function encodeAssignment(assignment: Assignment): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + assignment.pixels.byteLength);
@@ -32,6 +35,7 @@ export function encodeAssignment(assignment: Assignment): Uint8Array {
   view.setUint32(20, assignment.rows, true);
   view.setUint32(24, assignment.rowBytes, true);
   view.setUint32(28, assignment.committedStep, true);
+  view.setUint32(32, assignment.durableStep, true);
   bytes.set(assignment.pixels, HEADER_BYTES);
   return bytes;
 }
@@ -57,5 +61,7 @@ export function decodeAssignment(bytes: Uint8Array): Assignment {
   }
   const step = view.getUint32(12, true);
   const committedStep = view.getUint32(28, true);
-  return { ringEpoch, step, shard, rows, rowBytes, committedStep, pixels: bytes.subarray(HEADER_BYTES) };
+  const durableStep = view.getUint32(32, true);
+  const pixels = bytes.subarray(HEADER_BYTES);
+  return { ringEpoch, step, shard, rows, rowBytes, committedStep, durableStep, pixels };
 }

@@ -3,7 +3,7 @@ import { limits } from './limits.js';
 import { runSpecDraftSchema, runSpecSchema } from './run-spec.js';
 
 /** Changes whenever a message changes its meaning; both sides refuse another version in words. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const count = z.int().min(0);
@@ -62,7 +62,10 @@ export const upSchemas = {
   /** "Here I am": repeated until welcomed or refused. */
   hello: z.strictObject({
     protocol: z.int(),
+    /** Of this process: a worker that was started again has another one. */
     workerId: id,
+    /** Of the worker, also when it was started again: what users see, and what its failures are counted by. */
+    name: id,
     hostname: z.string().max(255),
     pid: count,
     ring: address,
@@ -70,13 +73,15 @@ export const upSchemas = {
     /** The engine asked for on the worker's command line, `auto` when none. */
     engine: z.string().max(64),
   }),
-  /** The engine is up; `state` says where the replica stands, null when it has none. */
+  /** The engine is up. */
   ready: z.strictObject({
     workerId: id,
     runId: id,
     engine: z.string().max(64),
     engineVersion: z.string().max(128),
     engineFingerprint: sha256,
+    /** Where the replica stands; null when it has no state. */
+    nextUpdate: count.nullable(),
   }),
   heartbeat: z.strictObject({
     workerId: id,
@@ -84,13 +89,18 @@ export const upSchemas = {
     ringEpoch: count,
     nextUpdate: count,
     phase: z.string().max(32),
+    /** Since the thread that computes last gave a sign of life: the one that sends heartbeats never hangs with it. */
+    replicaSilentMs: count,
   }),
   /** Answer to a survey: the worker has left its ring epoch and stands here. */
   standing: z.strictObject({
     workerId: id,
+    term: count,
     survey: count,
     nextUpdate: count.nullable(),
     stateFingerprint: fingerprint.nullable(),
+    /** The replica can supply the rows of the updates from here to `nextUpdate`. */
+    rowsFrom: count,
   }),
   started: z.strictObject({
     workerId: id,
@@ -102,7 +112,7 @@ export const upSchemas = {
     workerId: id,
     ringEpoch: count,
     nextUpdate: count,
-    rows: z.array(row).max(4_096),
+    rows: z.array(row).max(limits.maxReportRows),
     fingerprints: z.array(z.strictObject({ update: count, fingerprint })).max(256),
     totals,
   }),
@@ -113,7 +123,15 @@ export const upSchemas = {
     step: count,
     shards: z.array(count).max(limits.maxShards),
   }),
-  failure: z.strictObject({ workerId: id, ringEpoch: count, code: z.string().max(64), message: text }),
+  /** The worker cannot go on in this ring epoch: repeated until the next survey. */
+  failure: z.strictObject({
+    workerId: id,
+    ringEpoch: count,
+    code: z.string().max(64),
+    message: text,
+    /** The member whose link was lost or silent; null when the fault is not a link's. */
+    neighbour: id.nullable(),
+  }),
   checkpointed: z.strictObject({
     workerId: id,
     task: id,
@@ -123,7 +141,12 @@ export const upSchemas = {
   }),
   exported: z.strictObject({ workerId: id, task: id, update: count, files: z.array(fileRecord).max(32) }),
   taskFailed: z.strictObject({ workerId: id, task: id, message: text }),
+  /** Asks to be let go, and helps until then: repeated until released. */
+  leaving: z.strictObject({ workerId: id, reason: text }),
+  /** Gone. */
   goodbye: z.strictObject({ workerId: id, reason: text }),
+  /** By whoever started a process and saw its end: what the worker can no longer say itself. */
+  exited: z.strictObject({ hostname: z.string().max(255), pid: count, reason: text }),
 } as const;
 
 const member = z.strictObject({
@@ -133,44 +156,68 @@ const member = z.strictObject({
 });
 export type RingMember = z.infer<typeof member>;
 
-/** Where a worker that does not stand at the start's update takes its state from. */
+/** Where a worker that does not hold the start's state takes it from. */
 const stateSource = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('initial') }),
   z.strictObject({ kind: z.literal('checkpoint'), object: z.string().max(255), sha256, update: count }),
+  z.strictObject({ kind: z.literal('peer'), peer: member }),
 ]);
 export type StateSource = z.infer<typeof stateSource>;
 
+/**
+ * Of the coordinator that speaks: the revision by which it took the lead. Whoever has heard a higher one takes no notice
+ * of a lower one, so that a leader that was paused and wakes up changes nothing.
+ */
+const term = count;
+
 /** Coordinator to one worker. */
 export const downSchemas = {
-  welcome: z.strictObject({ runId: id, spec: z.union([runSpecSchema, runSpecDraftSchema]) }),
-  refused: z.strictObject({ code: z.enum(['usage', 'fingerprint-mismatch', 'protocol']), message: text }),
-  /** Opens a ring epoch; sent again until acknowledged by `started`. */
+  welcome: z.strictObject({ term, runId: id, spec: z.union([runSpecSchema, runSpecDraftSchema]) }),
+  refused: z.strictObject({
+    term,
+    code: z.enum(['usage', 'fingerprint-mismatch', 'protocol']),
+    message: text,
+  }),
+  /** Opens a ring epoch; sent again until acknowledged by `started`. Also to a source that is no member. */
   start: z.strictObject({
+    term,
     ringEpoch: count,
     members: z.array(member).min(1).max(limits.maxWorkers),
     /** Hex; proves membership on the ring's sockets and never crosses them. */
     secret: z.string().regex(/^[0-9a-f]{64}$/),
     nextUpdate: count,
+    /** Of the state before `nextUpdate`; null for the initial one, which everybody makes. */
+    stateFingerprint: fingerprint.nullable(),
     source: stateSource,
+    /** Rows below this one are committed. */
+    committed: count,
     /** Rank 0 reports this often. */
     reportEverySteps: count.min(1),
   }),
-  /** At the next step boundary, put the replica state into the object store. */
-  checkpoint: z.strictObject({ task: id, object: z.string().max(255) }),
-  /** At the next step boundary, put the generator's files into the object store below `prefix`. */
-  export: z.strictObject({ task: id, prefix: z.string().max(200) }),
-  /** Report at once, with a fingerprint of the state as it is at `update`. */
-  settle: z.strictObject({ ringEpoch: count, update: count }),
+  /** Before `update`, put the replica state into the object store. Sent again until done. */
+  checkpoint: z.strictObject({
+    term,
+    ringEpoch: count,
+    task: id,
+    update: count,
+    object: z.string().max(255),
+  }),
+  /** Before `update`, put the generator's files into the object store below `prefix`. Sent again until done. */
+  export: z.strictObject({ term, ringEpoch: count, task: id, update: count, prefix: z.string().max(200) }),
+  /** Report at once before `update`, with a fingerprint of the state. */
+  settle: z.strictObject({ term, ringEpoch: count, update: count }),
+  /** Answer to `leaving`: nobody needs this worker any more. */
+  released: z.strictObject({ term }),
 } as const;
 
 /** Coordinator to every worker. */
 export const allSchemas = {
-  /** A coordinator has come up: whoever is not part of its run says hello. */
-  announce: z.strictObject({ runId: id }),
+  /** A coordinator has come up: everybody says hello. */
+  announce: z.strictObject({ term, runId: id }),
   /** Leave the ring epoch and say where you stand. Starts that follow carry a ring epoch above `ringEpoch`. */
-  survey: z.strictObject({ survey: count, ringEpoch: count }),
+  survey: z.strictObject({ term, survey: count, ringEpoch: count }),
   /** The run is over. */
-  stop: z.strictObject({ reason: text, failed: z.boolean() }),
+  stop: z.strictObject({ term, reason: text, failed: z.boolean() }),
 } as const;
 
 /** Coordinator to whoever watches. */
@@ -189,7 +236,11 @@ export const outSchemas = {
     discriminatorFake: measure,
     workers: count,
     spares: count,
+    /** Workers that failed again and again and are kept out for a while. */
+    keptOut: count,
     ringEpoch: count,
+    /** Why the ring epoch was opened, in words. */
+    ringEpochReason: text,
     dataset: z.string().max(256),
     engine: z.string().max(64).nullable(),
   }),
@@ -202,6 +253,12 @@ export const outSchemas = {
     exitStatus: z.int().min(0).max(255),
     message: text,
   }),
+} as const;
+
+/** To whoever started a local cluster, and its answer. */
+export const launcherSchemas = {
+  scale: z.strictObject({ workers: z.int().min(1).max(limits.maxWorkers) }),
+  scaled: z.strictObject({ before: count, workers: count, shards: count }),
 } as const;
 
 export type UpTopic = keyof typeof upSchemas;

@@ -8,6 +8,7 @@ import type { AllTopic, DownTopic, OutTopic, UpTopic } from './messages.js';
  *   gan.<cluster>.down.<worker>.<topic>   coordinator -> one worker
  *   gan.<cluster>.all.<topic>             coordinator -> every worker
  *   gan.<cluster>.out.<topic>             coordinator -> whoever watches
+ *   gan.<cluster>.launcher.<topic>        anybody     -> the launcher of a local cluster, which answers
  */
 export const subjects = {
   up: (cluster: string, topic: UpTopic, workerId: string) => `gan.${cluster}.up.${topic}.${workerId}`,
@@ -15,4 +16,5 @@ export const subjects = {
     `gan.${cluster}.down.${workerId}.${topic}`,
   all: (cluster: string, topic: AllTopic) => `gan.${cluster}.all.${topic}`,
   out: (cluster: string, topic: OutTopic) => `gan.${cluster}.out.${topic}`,
+  launcher: (cluster: string, topic: 'scale') => `gan.${cluster}.launcher.${topic}`,
 } as const;

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { connect, type ConnectionOptions, type Msg, type NatsConnection } from 'nats';
+import { Events, connect, type ConnectionOptions, type Msg, type NatsConnection } from 'nats';
 import type { z } from 'zod';
 import { OperationalError, UsageError, messageOf } from '../errors.js';
 import {
   allSchemas,
   downSchemas,
+  launcherSchemas,
   outSchemas,
   upSchemas,
   type AllMessage,
@@ -18,6 +19,15 @@ import {
 } from '../messages.js';
 import { subjects } from '../subjects.js';
 import { decodeMessage, encodeMessage } from './codec.js';
+
+/** A server that does not answer for two of these is away, also when its machine vanished without a word. */
+const PING_EVERY_MS = 2_000;
+const RECONNECT_EVERY_MS = 250;
+/** Time of a local cluster's launcher to start or ask the processes. */
+const SCALE_TIMEOUT_MS = 10_000;
+
+type ScaleRequest = z.infer<typeof launcherSchemas.scale>;
+type ScaleAnswer = z.infer<typeof launcherSchemas.scaled>;
 
 export interface BusOptions {
   readonly url: string;
@@ -63,7 +73,10 @@ export class Bus {
         servers: options.url,
         name: options.name,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: 250,
+        reconnectTimeWait: RECONNECT_EVERY_MS,
+        reconnectJitter: RECONNECT_EVERY_MS / 2,
+        pingInterval: PING_EVERY_MS,
+        maxPingOut: 2,
         timeout: 5_000,
         inboxPrefix: `_INBOX_${options.cluster}`,
         ...credentials(options.credentialsFile),
@@ -140,6 +153,31 @@ export class Bus {
     );
   }
 
+  /** Told when the connection is lost (false) and when it stands again (true). */
+  onConnection(handler: (up: boolean) => void): void {
+    void this.followStatus(handler);
+  }
+
+  /** Answers requests to change the number of workers. */
+  onScale(handler: (request: ScaleRequest) => Promise<ScaleAnswer>): void {
+    const subject = subjects.launcher(this.options.cluster, 'scale');
+    this.subscribe(subject, (message) => {
+      const request = this.decode(launcherSchemas.scale, message);
+      if (request === undefined) return;
+      void handler(request).then((answer) =>
+        message.respond(encodeMessage(launcherSchemas.scaled, answer)),
+      );
+    });
+  }
+
+  /** Asks the launcher of a local cluster for another number of workers. Rejects when nobody answers. */
+  async scale(request: ScaleRequest): Promise<ScaleAnswer> {
+    const subject = subjects.launcher(this.options.cluster, 'scale');
+    const bytes = encodeMessage(launcherSchemas.scale, request);
+    const answer = await this.connection.request(subject, bytes, { timeout: SCALE_TIMEOUT_MS });
+    return decodeMessage(launcherSchemas.scaled, answer.data, answer.subject);
+  }
+
   /** Resolves when the server has processed all that was published and subscribed before. */
   flush(): Promise<void> {
     return this.connection.flush();
@@ -154,18 +192,29 @@ export class Bus {
     if (!this.connection.isClosed()) this.connection.publish(subject, bytes);
   }
 
+  private async followStatus(handler: (up: boolean) => void): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type === Events.Disconnect) handler(false);
+      else if (type === Events.Reconnect) handler(true);
+    }
+  }
+
   private listen(subject: string, schema: z.ZodType, handler: (message: unknown) => void): void {
     this.subscribe(subject, (message) => {
-      let decoded: unknown;
-      try {
-        decoded = decodeMessage(schema, message.data, message.subject);
-      } catch (error) {
-        if (!(error instanceof OperationalError)) throw error;
-        this.options.onInvalid?.(error);
-        return;
-      }
-      handler(decoded);
+      const decoded = this.decode(schema, message);
+      if (decoded !== undefined) handler(decoded);
     });
+  }
+
+  /** Undefined for a message that does not fit, which is told. */
+  private decode<S extends z.ZodType>(schema: S, message: Msg): z.infer<S> | undefined {
+    try {
+      return decodeMessage(schema, message.data, message.subject);
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+      this.options.onInvalid?.(error);
+      return undefined;
+    }
   }
 
   private subscribe(subject: string, handler: (message: Msg) => void): void {

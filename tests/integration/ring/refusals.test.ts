@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
-import type { OperationalError } from '../../../proto/index.js';
+import { PROTOCOL_VERSION, type OperationalError } from '../../../proto/index.js';
 import { encodeHandshake, proofOf, type Hello } from '../../../worker/ring/handshake.js';
 import { REFUSAL_REASONS, type RefusalReason, type RingServer } from '../../../worker/ring/index.js';
 import { REFUSED_CLOSE_CODE } from '../../../worker/ring/refusals.js';
@@ -62,7 +62,7 @@ const nextMessage = (socket: WebSocket): Promise<string> =>
 
 const HELLO: Hello = {
   kind: 'hello',
-  protocol: 1,
+  protocol: PROTOCOL_VERSION,
   runId: RUN,
   ringEpoch: 1,
   fromRank: 1,

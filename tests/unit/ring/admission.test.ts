@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { PROTOCOL_VERSION } from '../../../proto/index.js';
 import { Admissions, type Admission, type Verdict } from '../../../worker/ring/admission.js';
 import type { Hello } from '../../../worker/ring/handshake.js';
 
@@ -12,7 +13,7 @@ const admissionOf = (ringEpoch: number, runId = 'run'): Admission => ({
 });
 const helloOf = (changes: Partial<Hello> = {}): Hello => ({
   kind: 'hello',
-  protocol: 1,
+  protocol: PROTOCOL_VERSION,
   runId: 'run',
   ringEpoch: 5,
   fromRank: 1,

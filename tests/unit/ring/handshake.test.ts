@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { PROTOCOL_VERSION } from '../../../proto/index.js';
 import {
   encodeHandshake,
   HANDSHAKE_MESSAGE_BYTES,
@@ -13,7 +14,7 @@ import {
 const SECRET = 'ab'.repeat(32);
 const HELLO: Hello = {
   kind: 'hello',
-  protocol: 1,
+  protocol: PROTOCOL_VERSION,
   runId: 'run-1',
   ringEpoch: 7,
   fromRank: 1,
@@ -38,7 +39,7 @@ describe('handshake', () => {
 
   test('fields that are missing, wrong or too many are refused', () => {
     const wrong: unknown[] = [
-      { ...HELLO, protocol: 2 },
+      { ...HELLO, protocol: PROTOCOL_VERSION + 1 },
       { ...HELLO, fromRank: -1 },
       { ...HELLO, fromRank: 1e9 },
       { ...HELLO, ringEpoch: 1.5 },
