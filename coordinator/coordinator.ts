@@ -16,6 +16,7 @@ import type { Log } from '../proto/runtime/log.js';
 import { parseIdx, type Dataset } from './dataset/index.js';
 import type { History } from './history.js';
 import { ImageOrder } from './image-order.js';
+import type { Leadership } from './leadership.js';
 import { gridPng } from './picture.js';
 import { RateMeter } from './rate-meter.js';
 import { workerLines, type ResultFolder, type RunFile } from './result-folder.js';
@@ -27,10 +28,11 @@ import {
   type RunEvent,
   type RunState,
 } from './run-state.js';
-import type { RunStore } from './run-store.js';
+import { OutdatedError, STATE_PREFIX, type RunStore } from './run-store.js';
 import { statusOf } from './status.js';
 
-const TICK_MS = 250;
+const TICK_MS = 100;
+const STATUS_EVERY_TICKS = 3;
 const SAMPLE_COLUMNS = 5;
 const SAMPLE_SCALE = 4;
 /** Name under which a worker exports the images that `samples.png` is drawn from. */
@@ -42,12 +44,28 @@ export interface Ended {
   readonly message: string;
 }
 
+/** Events that come once and not from outside: they are not lost while the lead is in doubt. */
+const EFFECT_EVENTS: ReadonlySet<RunEvent['kind']> = new Set<RunEvent['kind']>([
+  'ringWritten',
+  'ringNotWritten',
+  'checkpointCommitted',
+  'taskFailed',
+  'resultWritten',
+  'effectFailed',
+  'connection',
+  'stopRequested',
+]);
+
+/** Another coordinator leads now: this one has changed nothing since and is to stand by. */
+export const DEPOSED = 'deposed';
+
 export interface CoordinatorParts {
   readonly bus: Bus;
   readonly store: RunStore;
   readonly dataset: Dataset;
   readonly folder: ResultFolder;
   readonly history: History;
+  readonly lead: Leadership;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -62,21 +80,25 @@ export class Coordinator {
   private readonly pixels: Uint8Array;
   private readonly startedAt = new Date();
   private readonly firstStep: number;
-  /** Totals of every worker that took part, also of those that are gone. */
+  /** Of every process that took part, also of those that are gone. */
   private readonly totals = new Map<string, WorkerTotals>();
+  private readonly names = new Map<string, string>();
+  /** What came of effects while the lead was in doubt. */
+  private held: RunEvent[] = [];
+  private ticks = 0;
   private trainingSinceMs: number | null = null;
   private readonly elapsedBeforeS: number;
   private ringEpochs = 0;
   private files: readonly FileRecord[] = [];
-  private finish: (ended: Ended) => void = () => undefined;
+  private finish: (ended: Ended | typeof DEPOSED) => void = () => undefined;
   private readonly timer: NodeJS.Timeout;
-  readonly ended: Promise<Ended>;
+  readonly ended: Promise<Ended | typeof DEPOSED>;
 
   constructor(
     private state: RunState,
     private readonly parts: CoordinatorParts,
   ) {
-    const { bus } = parts;
+    const { bus, lead } = parts;
     this.order = new ImageOrder(state.spec);
     this.pixels = new Uint8Array(state.spec.shardBatch * parts.dataset.imageSize);
     this.firstStep = stepOf(state.committed);
@@ -93,8 +115,15 @@ export class Coordinator {
     bus.onUp('checkpointed', (message) => this.handle({ kind: 'checkpointed', message }));
     bus.onUp('exported', (message) => this.handle({ kind: 'exported', message }));
     bus.onUp('taskFailed', (message) => this.handle({ kind: 'taskFailed', message }));
+    bus.onUp('leaving', (message) => this.handle({ kind: 'leaving', message }));
     bus.onUp('goodbye', (message) => this.handle({ kind: 'goodbye', message }));
-    bus.all('announce', { runId: state.plan.runId });
+    bus.onUp('exited', (message) => this.handle({ kind: 'exited', message }));
+    bus.onConnection((up) => void this.onConnection(up));
+    lead.hold(
+      () => this.depose(),
+      () => this.handleHeld(),
+    );
+    this.carryOut({ kind: 'announce' });
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -107,18 +136,51 @@ export class Coordinator {
     const { parts } = this;
     this.rate.record(parts.nowMs(), stepOf(this.state.committed));
     this.handle({ kind: 'tick' });
-    this.publishStatus();
+    if (this.ticks++ % STATUS_EVERY_TICKS === 0 && parts.lead.valid) this.publishStatus();
   }
 
   private publishStatus(): void {
     this.parts.bus.out('status', statusOf(this.state, this.parts.history.last, this.rate.stepsPerSecond()));
   }
 
+  /** After an outage the lead is made sure of before anything else. */
+  private async onConnection(up: boolean): Promise<void> {
+    if (up) await this.parts.lead.renew();
+    this.handle({ kind: 'connection', up });
+  }
+
+  private depose(): void {
+    this.parts.log.warn('another coordinator leads now: this one steps down');
+    clearInterval(this.timer);
+    this.finish(DEPOSED);
+  }
+
+  /**
+   * A coordinator whose lease may be over does nothing: messages are dropped, since all that matters in them is repeated;
+   * what came of effects is kept until the lead is renewed.
+   */
   private handle(event: RunEvent): void {
+    if (!this.mayHandle(event)) {
+      if (EFFECT_EVENTS.has(event.kind)) this.held.push(event);
+      return;
+    }
     if (event.kind === 'report') this.totals.set(event.message.workerId, event.message.totals);
+    if (event.kind === 'hello') this.names.set(event.message.workerId, event.message.name);
     const { state, commands } = advance(this.state, event, this.parts.nowMs());
     this.state = state;
     for (const command of commands) this.carryOut(command);
+  }
+
+  private mayHandle(event: RunEvent): boolean {
+    if (this.parts.lead.valid) return true;
+    const offline = event.kind === 'tick' && !this.state.connected;
+    return offline || (event.kind === 'connection' && !event.up);
+  }
+
+  private handleHeld(): void {
+    const { held } = this;
+    this.held = [];
+    for (const event of held) this.handle(event);
   }
 
   /** Runs what takes time; its failure ends the run, unless `onError` makes another event of it. */
@@ -137,13 +199,26 @@ export class Coordinator {
 
   private carryOut(command: RunCommand): void {
     const { bus, log } = this.parts;
+    const { term } = this.state;
     switch (command.kind) {
+      case 'announce':
+        return bus.all('announce', { term, runId: this.state.plan.runId });
       case 'welcome':
-        return bus.down('welcome', command.workerId, { runId: this.state.plan.runId, spec: command.spec });
+        return bus.down('welcome', command.workerId, {
+          term,
+          runId: this.state.plan.runId,
+          spec: command.spec,
+        });
       case 'refuse':
-        return bus.down('refused', command.workerId, { code: command.code, message: command.message });
+        return bus.down('refused', command.workerId, {
+          term,
+          code: command.code,
+          message: command.message.slice(0, 4_000),
+        });
+      case 'release':
+        return bus.down('released', command.workerId, { term });
       case 'survey':
-        return bus.all('survey', { survey: command.survey, ringEpoch: command.ringEpoch });
+        return bus.all('survey', { term, survey: command.survey, ringEpoch: command.ringEpoch });
       case 'writeRing':
         return this.effect(this.writeRing(command));
       case 'start':
@@ -152,12 +227,24 @@ export class Coordinator {
         return this.assign(command.workerId, command.step, command.shard);
       case 'append':
         return this.parts.history.append(command.rows, this.elapsedS());
+      case 'truncate':
+        return this.parts.history.truncate(stepOf(command.update));
       case 'settle':
-        return bus.down('settle', command.workerId, { ringEpoch: this.ringEpoch(), update: command.update });
+        return bus.down('settle', command.workerId, {
+          term,
+          ringEpoch: this.ringEpoch(),
+          update: command.update,
+        });
       case 'takeCheckpoint': {
-        // The time makes the name unique over restarts of this process.
-        const object = `state-${stepOf(this.state.committed)}-${Date.now().toString(36)}`;
-        return bus.down('checkpoint', command.workerId, { task: command.task, object });
+        const { task, update } = command;
+        const object = `${STATE_PREFIX}${stepOf(update)}-${task}`;
+        return bus.down('checkpoint', command.workerId, {
+          term,
+          ringEpoch: this.ringEpoch(),
+          task,
+          update,
+          object,
+        });
       }
       case 'commitCheckpoint':
         return this.effect(this.commitCheckpoint(command.message), (message) => ({
@@ -166,14 +253,21 @@ export class Coordinator {
         }));
       case 'export':
         return bus.down('export', command.workerId, {
+          term,
+          ringEpoch: this.ringEpoch(),
           task: command.task,
+          update: 2 * this.state.goal,
           prefix: `generator-${this.state.goal}`,
         });
       case 'writeResult':
         return this.effect(this.writeResult(command.outcome, command.files));
       case 'say':
         log[command.level === 'warning' ? 'warn' : command.level](command.text);
-        return bus.out('event', { runId: this.state.plan.runId, level: command.level, text: command.text });
+        return bus.out('event', {
+          runId: this.state.plan.runId,
+          level: command.level,
+          text: command.text.slice(0, 4_000),
+        });
       case 'end':
         return this.end(command);
     }
@@ -189,33 +283,56 @@ export class Coordinator {
   }
 
   private async writeRing(command: RunCommand & { kind: 'writeRing' }): Promise<RunEvent> {
-    const { world, spares, nextUpdate, source, reason } = command;
-    // A run may have been made longer: its record tells the new length before anything is done for it.
-    await this.parts.store.writeRecord(this.frozenSpec(), this.state.plan.steps);
-    await this.parts.folder.writeRunFile(this.runFile('running', this.frozenSpec()));
-    const ringEpoch = await this.parts.store.writeRing({ world, spares, nextUpdate, source, reason });
-    this.parts.log.info({ ringEpoch, world, spares, nextUpdate, reason }, 'ring epoch written');
-    this.trainingSinceMs ??= this.parts.nowMs();
-    this.ringEpochs += 1;
-    const secret = randomBytes(32).toString('hex');
-    return { kind: 'ringWritten', epoch: { ringEpoch, world, spares, nextUpdate, source, secret } };
+    const { kind: _, ...decision } = command;
+    const { world, spares, nextUpdate, source, reason } = decision;
+    const { store, log } = this.parts;
+    try {
+      // A run may have been made longer: its record tells the new length before anything is done for it.
+      await store.writeRecord(this.frozenSpec(), this.state.plan.steps);
+      const ringEpoch = await store.writeRing({
+        world: [...world],
+        spares: [...spares],
+        nextUpdate,
+        source,
+        reason,
+      });
+      log.info({ ringEpoch, world, spares, nextUpdate, reason }, 'ring epoch written');
+      if (this.trainingSinceMs === null) await this.writeRunFile('running');
+      this.trainingSinceMs ??= this.parts.nowMs();
+      this.ringEpochs += 1;
+      const secret = randomBytes(32).toString('hex');
+      return { kind: 'ringWritten', epoch: { ...decision, ringEpoch, secret } };
+    } catch (error) {
+      if (!(error instanceof OutdatedError) && error instanceof OperationalError) throw error;
+      if (error instanceof OutdatedError) await store.refresh();
+      return { kind: 'ringNotWritten', message: messageOf(error) };
+    }
+  }
+
+  /** The result folder's record; only the first must succeed, others are shown when they do not. */
+  private async writeRunFile(outcome: RunFile['outcome'], sha256?: string, steps?: number): Promise<void> {
+    await this.parts.folder.writeRunFile(this.runFile(outcome, this.frozenSpec(), sha256, steps));
   }
 
   private sendStart(workerId: string): void {
     const { epoch, workers, plan } = this.state;
     if (epoch === null) return;
-    const { ringEpoch, secret, nextUpdate, source } = epoch;
-    const members = epoch.world.map((id) => {
+    const { ringEpoch, secret, nextUpdate, stateFingerprint, source } = epoch;
+    const members = epoch.world.flatMap((id) => {
       const ring = workers.get(id)?.ring;
-      if (ring === undefined) throw new Error(`broken invariant: member ${id} has an address`);
-      return { workerId: id, ...ring };
+      return ring === undefined ? [] : [{ workerId: id, ...ring }];
     });
+    // A member that is gone meanwhile is the reason of the next change, which is under way.
+    if (members.length < epoch.world.length) return;
     this.parts.bus.down('start', workerId, {
+      term: this.state.term,
       ringEpoch,
       members,
       secret,
       nextUpdate,
+      stateFingerprint,
       source,
+      committed: this.state.committed,
       reportEverySteps: reportEverySteps(plan),
     });
   }
@@ -232,20 +349,26 @@ export class Coordinator {
         rows: this.state.spec.shardBatch,
         rowBytes: dataset.imageSize,
         committedStep: stepOf(this.state.committed),
+        durableStep: stepOf(this.state.checkpoint?.update ?? 0),
         pixels: this.pixels,
       }),
     );
   }
 
   private async commitCheckpoint(message: UpMessage<'checkpointed'>): Promise<RunEvent> {
-    const { store, history, folder, log } = this.parts;
+    const { store, history, log } = this.parts;
     const { update, file, stateFingerprint } = message;
-    const record = await store.commitCheckpoint(
-      { update, object: file.name, sha256: file.sha256, stateFingerprint },
-      history.encode(stepOf(update)),
-    );
+    const rows = history.encode(stepOf(update));
+    const record = await store
+      .commitCheckpoint({ update, object: file.name, sha256: file.sha256, stateFingerprint }, rows)
+      .catch(async (error: unknown) => {
+        if (error instanceof OutdatedError) await store.refresh();
+        throw error;
+      });
     log.info({ step: stepOf(update), bytes: file.bytes }, 'checkpoint');
-    await folder.writeRunFile(this.runFile('running', this.frozenSpec(), record.sha256, stepOf(update)));
+    this.writeRunFile('running', record.sha256, stepOf(update)).catch((error: unknown) =>
+      this.carryOut({ kind: 'say', level: 'warning', text: messageOf(error) }),
+    );
     return { kind: 'checkpointCommitted', record };
   }
 
@@ -300,22 +423,26 @@ export class Coordinator {
       imagesPerSecond: doneHere > 0 && hereS > 0 ? (doneHere * globalBatch(spec)) / hereS : null,
       firstStep: this.firstStep,
       ringEpochs: this.ringEpochs,
-      workers: workerLines(this.totals),
+      workers: workerLines(this.totals, this.names),
       files: [...this.files],
     };
   }
 
   private end(command: RunCommand & { kind: 'end' }): void {
-    const { bus, log } = this.parts;
+    const { bus, lead, log } = this.parts;
     const { outcome, exitStatus, message } = command;
     clearInterval(this.timer);
     log[outcome === 'failed' ? 'error' : 'info'](message);
     this.publishStatus();
-    bus.all('stop', { reason: message, failed: outcome === 'failed' });
-    bus.out('ended', { runId: this.state.plan.runId, outcome, exitStatus, message });
+    bus.all('stop', { term: this.state.term, reason: message.slice(0, 4_000), failed: outcome === 'failed' });
     const last = outcome === 'failed' ? this.writeFailure() : Promise.resolve();
     void last
-      .then(() => bus.flush())
+      .then(() => lead.end({ outcome, exitStatus, message }, this.state.plan.steps))
+      .then(() => {
+        const text = message.slice(0, 4_000);
+        bus.out('ended', { runId: this.state.plan.runId, outcome, exitStatus, message: text });
+        return bus.flush();
+      })
       .catch((error: unknown) => log.error({ err: error }, 'last words'))
       .then(() => this.finish({ outcome, exitStatus, message }));
   }

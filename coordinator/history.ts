@@ -27,7 +27,7 @@ const orNull = (value: number | undefined): number | null =>
  * integers, so the same run has the same rows whoever reported them.
  */
 export class History {
-  private readonly rows: HistoryRow[] = [];
+  private rows: HistoryRow[] = [];
   private open: UpdateRow | null = null;
 
   get length(): number {
@@ -58,6 +58,12 @@ export class History {
         elapsedS,
       });
     }
+  }
+
+  /** Forgets the steps from `step` on: they are told again. */
+  truncate(step: number): void {
+    this.rows = this.rows.slice(0, step);
+    this.open = null;
   }
 
   /** The rows of the steps below `step`, packed as float64, for a checkpoint. */

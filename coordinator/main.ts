@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { OperationalError, messageOf, stepOf } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import type { Log } from '../proto/runtime/log.js';
-import { Coordinator, type Ended } from './coordinator.js';
-import { openDataset } from './dataset/index.js';
+import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
+import { openDataset, type Dataset } from './dataset/index.js';
+import { Leadership } from './leadership.js';
 import { openRun, type Length, type SpecRequest } from './open-run.js';
 import { ResultFolder } from './result-folder.js';
 import { initialRunState } from './run-state.js';
@@ -28,12 +31,40 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly refusalEndsRun: boolean;
 }
 
-/** Runs one training from first hello to last file. `stop` ends it early, with a checkpoint. */
+/**
+ * Runs one training from first hello to last file, or stands by for another coordinator that does. `stop` ends it early,
+ * with a checkpoint.
+ */
 export async function runCoordinator(
   options: CoordinatorOptions,
   log: Log,
   stop: AbortSignal,
 ): Promise<Ended> {
+  try {
+    const dataset = openDataset(options.data, {
+      seed: SYNTHETIC_SEED,
+      cacheFolder: options.cacheFolder,
+      signal: stop,
+    });
+    dataset.catch(() => undefined); // it is read while the lead is being taken
+    for (;;) {
+      const ended = await leadOnce(options, dataset, log, stop);
+      if (ended !== DEPOSED) return ended;
+    }
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
+    return { outcome: 'failed', exitStatus, message: messageOf(error) };
+  }
+}
+
+/** One lead, with a connection of its own: nothing of a lead that was lost stays subscribed. */
+async function leadOnce(
+  options: CoordinatorOptions,
+  datasetOpening: Promise<Dataset>,
+  log: Log,
+  stop: AbortSignal,
+): Promise<Ended | typeof DEPOSED> {
   const bus = await Bus.connect({
     url: options.natsUrl,
     credentialsFile: options.natsCredentialsFile,
@@ -41,53 +72,62 @@ export async function runCoordinator(
     name: 'gan-cluster coordinator',
     onInvalid: (error) => log.warn({ err: error }, 'message refused'),
   });
+  const nowMs = (): number => performance.now();
   try {
-    const [dataset, store] = await Promise.all([
-      openDataset(options.data, { seed: SYNTHETIC_SEED, cacheFolder: options.cacheFolder, signal: stop }),
-      RunStore.open(bus.connection, options.runId),
-    ]);
-    const { spec, steps, checkpoint, history } = await openRun(
-      store,
-      options,
-      options.length,
-      dataset,
-      options.resume,
-    );
-    if (checkpoint !== null && stepOf(checkpoint.update) === steps && options.resume) {
-      log.info({ steps }, 'the run is complete: it is exported again');
+    const store = await RunStore.open(bus.connection, options.runId);
+    const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+    const lead = await Leadership.acquire({ store, holder, nowMs, log }, stop);
+    if (lead === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };
+    if (!(lead instanceof Leadership)) return lead;
+    log.info({ term: lead.term }, 'leads');
+    try {
+      return await coordinate(options, { bus, store, lead, dataset: await datasetOpening, log, nowMs }, stop);
+    } finally {
+      lead.release();
     }
-    const plan = {
-      runId: options.runId,
-      steps,
-      prefetch: options.prefetch,
-      expectedWorkers: options.workers,
-      waitWorkersMs: options.waitWorkersS * 1000,
-      checkpointEveryMs: options.checkpointEveryS * 1000,
-      refusalEndsRun: options.refusalEndsRun,
-    };
-    const folder = new ResultFolder(options.out);
-    folder.create();
-    const state = initialRunState(plan, spec, checkpoint, performance.now());
-    const coordinator = new Coordinator(state, {
-      bus,
-      store,
-      dataset,
-      folder,
-      history,
-      log,
-      nowMs: () => performance.now(),
-    });
-    const onStop = (): void => coordinator.requestStop();
-    stop.addEventListener('abort', onStop);
-    if (stop.aborted) onStop();
-    return await coordinator.ended;
   } catch (error) {
-    if (!(error instanceof OperationalError)) throw error;
-    const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
-    const ended: Ended = { outcome: 'failed', exitStatus, message: messageOf(error) };
-    bus.out('ended', { runId: options.runId, ...ended });
-    return ended;
+    if (error instanceof OperationalError) {
+      const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
+      const message = messageOf(error).slice(0, 4_000);
+      bus.out('ended', { runId: options.runId, outcome: 'failed', exitStatus, message });
+    }
+    throw error;
   } finally {
     await bus.close();
+  }
+}
+
+async function coordinate(
+  options: CoordinatorOptions,
+  parts: Omit<CoordinatorParts, 'folder' | 'history'>,
+  stop: AbortSignal,
+): Promise<Ended | typeof DEPOSED> {
+  const { store, dataset, lead, log } = parts;
+  await store.refresh();
+  const { length, resume } = options;
+  const { spec, steps, checkpoint, history } = await openRun(store, options, length, dataset, resume);
+  if (checkpoint !== null && stepOf(checkpoint.update) === steps) {
+    log.info({ steps }, 'the run is complete: it is exported again');
+  }
+  const plan = {
+    runId: options.runId,
+    steps,
+    prefetch: options.prefetch,
+    expectedWorkers: options.workers,
+    waitWorkersMs: options.waitWorkersS * 1000,
+    checkpointEveryMs: options.checkpointEveryS * 1000,
+    refusalEndsRun: options.refusalEndsRun,
+  };
+  const folder = new ResultFolder(options.out);
+  folder.create();
+  const state = initialRunState(plan, spec, store.recorded, lead.term, parts.nowMs());
+  const coordinator = new Coordinator(state, { ...parts, folder, history });
+  const onStop = (): void => coordinator.requestStop();
+  stop.addEventListener('abort', onStop);
+  if (stop.aborted) onStop();
+  try {
+    return await coordinator.ended;
+  } finally {
+    stop.removeEventListener('abort', onStop);
   }
 }

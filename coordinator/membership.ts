@@ -1,7 +1,8 @@
-import type { StateSource, UpMessage } from '../proto/index.js';
+import { stepOf, type RingMember, type StateSource, type UpMessage } from '../proto/index.js';
+import { chooseWorld, type CutLink } from './ring-order.js';
 
 /** Where a worker said it stands, in answer to a survey. */
-export type Standing = Pick<UpMessage<'standing'>, 'nextUpdate' | 'stateFingerprint'>;
+export type Standing = Pick<UpMessage<'standing'>, 'nextUpdate' | 'stateFingerprint' | 'rowsFrom'>;
 
 /** The newest complete checkpoint. */
 export interface CheckpointRecord {
@@ -14,58 +15,129 @@ export interface CheckpointRecord {
   readonly historyObject: string | null;
 }
 
-/** Everything that a start has to tell, with the reason in words. */
-export type StartDecision =
-  | {
-      readonly kind: 'start';
-      /** Ring order: rank r is world[r]. */
-      readonly world: readonly string[];
-      readonly spares: readonly string[];
-      readonly nextUpdate: number;
-      readonly source: StateSource;
-      readonly reason: string;
-    }
-  | { readonly kind: 'impossible'; readonly reason: string };
+/** A worker that answered the survey. */
+export interface Candidate {
+  readonly member: RingMember;
+  readonly standing: Standing;
+  /** It may hand its state over but takes no place in the world. */
+  readonly leaving: boolean;
+}
+
+export interface StartQuestion {
+  /** Longest known first. */
+  readonly candidates: readonly Candidate[];
+  /** S: a world larger than that would have idle members; the rest are spares. */
+  readonly shards: number;
+  readonly checkpoint: CheckpointRecord | null;
+  /** Rows below this one are in the history. */
+  readonly committed: number;
+  readonly cuts: readonly CutLink[];
+  /** Trust nothing newer than what all replicas agreed on and a checkpoint keeps. */
+  readonly fromAgreed: boolean;
+}
+
+/** What a start has to tell. */
+export interface StartDecision {
+  /** Ring order: rank r is world[r]. */
+  readonly world: readonly string[];
+  readonly spares: readonly string[];
+  readonly nextUpdate: number;
+  readonly stateFingerprint: string | null;
+  readonly source: StateSource;
+  /** In words, where the state comes from. */
+  readonly from: string;
+}
+
+/** A state that differs between two workers that stand at the same update. */
+export interface StandingMismatch {
+  readonly update: number;
+  readonly fingerprints: ReadonlyMap<string, string>;
+}
+
+/** Two of the most advanced workers whose states differ; null when they agree. */
+export function compareStandings(candidates: readonly Candidate[]): StandingMismatch | null {
+  const best = Math.max(...candidates.map(({ standing }) => standing.nextUpdate ?? -1));
+  const fingerprints = new Map<string, string>();
+  for (const { member, standing } of candidates) {
+    if (standing.nextUpdate === best && standing.stateFingerprint !== null)
+      fingerprints.set(member.workerId, standing.stateFingerprint);
+  }
+  return new Set(fingerprints.values()).size > 1 ? { update: best, fingerprints } : null;
+}
 
 /**
- * Decides a ring epoch's world and where it goes on. Pure; the ring order follows from the order of `candidates` alone.
- * @param candidates ids of the workers that answered, longest known first
- * @param shards S: a world larger than that would have idle members; the rest are spares
+ * Decides a ring epoch's world, the update it goes on with and where the state comes from. Pure; null when nobody is left
+ * to train.
+ *
+ * The most advanced state wins, unless the checkpoint is newer, or rows of the history would be missing: those between the
+ * committed ones and that state, which only workers hold. Going back costs time and changes no bit.
  */
-export function decideStart(
-  candidates: readonly string[],
-  standings: ReadonlyMap<string, Standing>,
-  shards: number,
-  checkpoint: CheckpointRecord | null,
-): StartDecision {
-  const world = candidates.slice(0, shards);
-  const spares = candidates.slice(shards);
-  if (world.length === 0) return { kind: 'impossible', reason: 'no worker answered' };
-  const advanced = world.filter((id) => (standings.get(id)?.nextUpdate ?? null) !== null);
-  if (advanced.length > 0) {
+export function decideStart(question: StartQuestion): StartDecision | null {
+  const { candidates, shards, checkpoint, committed, cuts, fromAgreed } = question;
+  const able = candidates.filter(({ leaving }) => !leaving).map(({ member }) => member.workerId);
+  if (able.length === 0) return null;
+  const world = chooseWorld(able, shards, cuts);
+  const spares = able.filter((id) => !world.includes(id));
+  const seats = { world, spares };
+  const source = fromAgreed ? null : bestSource(candidates, world, committed);
+  if (source !== null && source.nextUpdate >= (checkpoint?.update ?? 0)) {
+    const { member, nextUpdate, stateFingerprint } = source;
     return {
-      kind: 'impossible',
-      reason: `${advanced.join(', ')} hold the state of a run in progress, which cannot be passed on yet`,
+      ...seats,
+      nextUpdate,
+      stateFingerprint,
+      source: { kind: 'peer', peer: member },
+      from: 'where the workers stand',
     };
   }
-  const who = world.length === 1 ? '1 worker' : `${world.length} workers`;
   if (checkpoint === null) {
-    return {
-      kind: 'start',
-      world,
-      spares,
-      nextUpdate: 0,
-      source: { kind: 'initial' },
-      reason: `first world of ${who}`,
-    };
+    const initial = { nextUpdate: 0, stateFingerprint: null, source: { kind: 'initial' as const } };
+    return { ...seats, ...initial, from: 'the beginning' };
   }
-  const { object, sha256, update } = checkpoint;
+  const { object, sha256, update, stateFingerprint } = checkpoint;
   return {
-    kind: 'start',
-    world,
-    spares,
+    ...seats,
     nextUpdate: update,
+    stateFingerprint,
     source: { kind: 'checkpoint', object, sha256, update },
-    reason: `${who} go on from the checkpoint at step ${Math.floor(update / 2)}`,
+    from: `the checkpoint of step ${stepOf(update)}`,
   };
+}
+
+interface Source {
+  readonly member: RingMember;
+  readonly nextUpdate: number;
+  readonly stateFingerprint: string;
+}
+
+/**
+ * Who hands the state over: of the most advanced, the one that holds the most rows, members of the world first. Null when
+ * nobody has a state, or the rows from `committed` on are not all there.
+ */
+function bestSource(
+  candidates: readonly Candidate[],
+  world: readonly string[],
+  committed: number,
+): Source | null {
+  const inWorld = ({ member }: Candidate): number => Number(world.includes(member.workerId));
+  const [best] = candidates
+    .filter(({ standing }) => standing.nextUpdate !== null && standing.stateFingerprint !== null)
+    .sort(
+      (a, b) =>
+        (b.standing.nextUpdate ?? 0) - (a.standing.nextUpdate ?? 0) ||
+        a.standing.rowsFrom - b.standing.rowsFrom ||
+        inWorld(b) - inWorld(a),
+    );
+  if (best === undefined) return null;
+  const { nextUpdate, stateFingerprint, rowsFrom } = best.standing;
+  if (nextUpdate === null || stateFingerprint === null) return null;
+  if (rowsFrom > committed && nextUpdate > committed) return null;
+  // Rows travel with the state, but who stands there already keeps its own: then nobody would have them.
+  const others = candidates.filter((other) => other !== best && inWorld(other) === 1);
+  const fetched = others.some(({ standing }) => standing.nextUpdate !== nextUpdate);
+  const held = others.some(
+    ({ standing }) => standing.nextUpdate === nextUpdate && standing.rowsFrom <= committed,
+  );
+  if (inWorld(best) === 0 && nextUpdate > committed && !fetched && !held) return null;
+  return { member: best.member, nextUpdate, stateFingerprint };
 }

@@ -100,7 +100,10 @@ export interface OpenedRun {
   readonly history: History;
 }
 
-/** Opens a new run, or the recorded one of the store when `resume` is set. */
+/**
+ * Opens the run that the store tells of, or a new one.
+ * @param resume a recorded run is expected
+ */
 export async function openRun(
   store: RunStore,
   request: SpecRequest,
@@ -109,13 +112,11 @@ export async function openRun(
   resume: boolean,
 ): Promise<OpenedRun> {
   const record = await store.readRecord();
-  if (!resume) {
-    if (record !== null)
-      throw new UsageError('this run id is taken by a recorded run: add --resume to go on with it');
+  if (record === null) {
+    if (resume) throw new UsageError('--resume: a recorded run was expected in JetStream, found none');
     const spec = draftSpec(request, dataset);
     return { spec, steps: stepsOf(length ?? DEFAULT_LENGTH, spec), checkpoint: null, history: new History() };
   }
-  if (record === null) throw new UsageError('--resume: a recorded run was expected in JetStream, found none');
   const { spec } = record;
   compareWithRecord(spec, request, dataset);
   const { checkpoint } = store;

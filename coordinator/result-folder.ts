@@ -106,9 +106,27 @@ export class ResultFolder {
   }
 }
 
-/** One line a worker of `run.json`, in order of id. */
-export function workerLines(totals: ReadonlyMap<string, WorkerTotals>): RunFile['workers'] {
-  return [...totals]
+/**
+ * One line a worker of `run.json`, in order of name: a worker that was started again is one worker.
+ * @param names of processes
+ */
+export function workerLines(
+  totals: ReadonlyMap<string, WorkerTotals>,
+  names: ReadonlyMap<string, string>,
+): RunFile['workers'] {
+  const lines = new Map<string, WorkerTotals>();
+  for (const [workerId, total] of totals) {
+    const name = names.get(workerId) ?? workerId;
+    const before = lines.get(name);
+    lines.set(name, before === undefined ? total : addTotals(before, total));
+  }
+  return [...lines]
     .map(([workerId, total]) => ({ workerId, ...total }))
     .sort((a, b) => a.workerId.localeCompare(b.workerId));
+}
+
+function addTotals(a: WorkerTotals, b: WorkerTotals): WorkerTotals {
+  const sum = { ...a };
+  for (const name of Object.keys(a) as (keyof WorkerTotals)[]) sum[name] += b[name];
+  return sum;
 }

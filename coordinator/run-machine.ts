@@ -1,41 +1,42 @@
+import { stepOf, type UpMessage } from '../proto/index.js';
+import { onCheckpointFailed, onCheckpointed, takeCheckpoint, watchCheckpoint } from './checkpointing.js';
 import {
-  NO_TOTALS,
-  PROTOCOL_VERSION,
-  limits,
-  rankOfShard,
-  stepOf,
-  type RunSpec,
-  type UpMessage,
-  type UpdateRow,
-} from '../proto/index.js';
-import { decideStart } from './membership.js';
-import { compareFingerprints } from './replica-guard.js';
-import type {
-  Decision,
-  Outcome,
-  RingEpoch,
-  RunCommand,
-  RunEvent,
-  RunState,
-  WorkerRecord,
-} from './run-state.js';
+  candidates,
+  exclude,
+  hear,
+  nameOf,
+  onHello,
+  onReady,
+  readmit,
+  strike,
+  withWorker,
+  withoutWorker,
+} from './crew.js';
+import { end, fail, keptWords, say, stay, then } from './decision.js';
+import {
+  goOnFinishing,
+  onExported,
+  onExportFailed,
+  onResultWritten,
+  watchFinish,
+} from './finishing.js';
+import { replicaSilenceMs, stallMs, surveyDeadlineMs } from './pace.js';
+import { chooseWorld } from './ring-order.js';
+import type { Cause, CauseKind, Decision, RunEvent, RunState } from './run-state.js';
+import { goOn, isComplete, onNeed, onReport, onRingWritten, onStarted, startAgain } from './training.js';
+import { considerStandings, gather, onStanding, openSurvey, surveyCommand } from './world-change.js';
 
 /** A start that was not acknowledged is sent again after this long. */
 const START_AGAIN_MS = 500;
-/** A ring member silent for this long is lost. Heartbeats come every second. */
-const SILENT_MS = 10_000;
-/** A checkpoint not in the store after this long has failed. */
-const CHECKPOINT_DEADLINE_MS = 60_000;
-
-const stay = (state: RunState, ...commands: RunCommand[]): Decision => ({ state, commands });
-
-/** Appends the commands of a further decision to those of a first one. */
-function then(first: Decision, next: (state: RunState) => Decision): Decision {
-  const second = next(first.state);
-  return { state: second.state, commands: [...first.commands, ...second.commands] };
-}
-
-const isFrozen = (spec: RunState['spec']): spec is RunSpec => 'engineFingerprint' in spec;
+/** A worker that is silent for this long is taken for lost. Heartbeats come twice a second. */
+const SILENT_MS = 2_500;
+/** Between two ticks: more means that this process stood still, and what others said waits to be read. */
+const PAUSED_MS = 1_500;
+/** Newcomers that are ready at about the same time are let in together. */
+const JOIN_TOGETHER_MS = 250;
+/** NATS may be away for a minute and for some more; then somebody has to look after it. */
+const NATS_PATIENCE_MS = 600_000;
+const MAX_UNWRITTEN = 20;
 
 /**
  * The run as a pure function: what has happened and the time go in, the next state and what is to be done come out.
@@ -43,41 +44,48 @@ const isFrozen = (spec: RunState['spec']): spec is RunSpec => 'engineFingerprint
  */
 export function advance(state: RunState, event: RunEvent, nowMs: number): Decision {
   if (state.phase.kind === 'ended') return stay(state);
-  const heard =
-    'message' in event && typeof event.message === 'object'
-      ? hear(state, event.message.workerId, nowMs)
-      : state;
+  const heard = hearEvent(state, event, nowMs);
   switch (event.kind) {
     case 'hello':
       return onHello(heard, event.message, nowMs);
     case 'ready':
-      return onReady(heard, event.message, nowMs);
+      return then(onReady(heard, event.message, nowMs), (next) => welcomeNewcomers(next, nowMs));
     case 'heartbeat':
-      return stay(heard);
+      return heard.workers.has(event.message.workerId) ? stay(heard) : stay(heard, { kind: 'announce' });
     case 'standing':
-      return onStanding(heard, event.message);
+      return onStanding(heard, event.message, nowMs);
     case 'ringWritten':
-      return onRingWritten(heard, { ...event.epoch, started: new Set(), sentAtMs: nowMs });
+      return onRingWritten(heard, event.epoch, nowMs);
+    case 'ringNotWritten':
+      return onRingNotWritten(heard, event.message, nowMs);
     case 'started':
-      return onStarted(heard, event.message);
+      return onStarted(heard, event.message, nowMs);
     case 'report':
-      return onReport(heard, event.message);
+      return onReport(heard, event.message, nowMs);
     case 'need':
       return onNeed(heard, event.message);
     case 'failure':
-      return onFailure(heard, event.message);
+      return onFailure(heard, event.message, nowMs);
+    case 'leaving':
+      return onLeaving(heard, event.message, nowMs);
     case 'goodbye':
-      return onLost(heard, event.message.workerId, `said goodbye: ${event.message.reason}`);
+      return onGone(heard, event.message.workerId, event.message.reason, 'leave', nowMs);
+    case 'exited':
+      return onExited(heard, event.message, nowMs);
     case 'checkpointed':
-      if (event.message.task !== heard.checkpointTask?.task) return stay(heard);
-      return stay(heard, { kind: 'commitCheckpoint', message: event.message });
-    case 'checkpointCommitted':
-      return onCheckpointCommitted({
+      return onCheckpointed(heard, event.message);
+    case 'checkpointCommitted': {
+      const task = heard.checkpointTask?.committing === true ? null : heard.checkpointTask;
+      const next = {
         ...heard,
         checkpoint: event.record,
-        checkpointTask: null,
+        checkpointTask: task,
         lastCheckpointMs: nowMs,
-      });
+        failedCheckpoints: 0,
+        mismatches: 0,
+      };
+      return then(goOnFinishing(next, nowMs), (now) => letLastOnesLeave(now, nowMs));
+    }
     case 'exported':
       return onExported(heard, event.message);
     case 'taskFailed':
@@ -86,6 +94,8 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
       return onResultWritten(heard);
     case 'effectFailed':
       return fail(heard, event.message);
+    case 'connection':
+      return onConnection(heard, event.up, nowMs);
     case 'stopRequested':
       return onStopRequested(heard);
     case 'tick':
@@ -93,387 +103,267 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
   }
 }
 
-function hear(state: RunState, workerId: string, nowMs: number): RunState {
+/** Whoever speaks lives; heartbeats tell whether the thread that computes does as well. */
+function hearEvent(state: RunState, event: RunEvent, nowMs: number): RunState {
+  if (!('message' in event) || typeof event.message !== 'object') return state;
+  const { message } = event;
+  if (!('workerId' in message)) return state;
+  const lives = 'replicaSilentMs' in message ? message.replicaSilentMs < replicaSilenceMs(state.pace) : true;
+  return hear(state, message.workerId, nowMs, lives);
+}
+
+const causeOf = (kind: CauseKind, text: string, atMs: number): Cause => ({
+  kind,
+  text,
+  atMs,
+  fromAgreed: false,
+});
+
+/** Whether a worker's loss concerns the ring epoch in progress, or the one that is being opened. */
+function isNeeded({ phase, epoch }: RunState, workerId: string): boolean {
+  switch (phase.kind) {
+    case 'training':
+    case 'finishing':
+      return epoch?.world.includes(workerId) === true;
+    case 'writing':
+      return phase.world.includes(workerId);
+    case 'surveying':
+    case 'gathering':
+    case 'ended':
+      return false;
+  }
+}
+
+/** A worker is gone or excluded: the world changes if it was in it; a survey may be complete without it. */
+function goOnWithout(state: RunState, cause: Cause, needed: boolean, nowMs: number): Decision {
+  if (needed) return openSurvey(state, cause, nowMs);
+  if (state.phase.kind === 'surveying') return considerStandings(state, nowMs, false);
+  return stay(state, say(cause.kind === 'leave' ? 'info' : 'warning', cause.text));
+}
+
+/** The worker's process has ended. */
+function onGone(
+  state: RunState,
+  workerId: string,
+  reason: string,
+  kind: CauseKind,
+  nowMs: number,
+): Decision {
   const worker = state.workers.get(workerId);
-  return worker === undefined ? state : withWorker(state, { ...worker, lastSeenMs: nowMs });
+  if (worker === undefined) return stay(state);
+  const needed = isNeeded(state, workerId);
+  const cause = causeOf(kind, `${worker.name} left: ${reason}`, nowMs);
+  return goOnWithout(withoutWorker(state, workerId), cause, needed, nowMs);
 }
 
-function withWorker(state: RunState, worker: WorkerRecord): RunState {
-  return { ...state, workers: new Map(state.workers).set(worker.workerId, worker) };
-}
-
-function end(state: RunState, outcome: Outcome, exitStatus: number, message: string): Decision {
-  return stay(
-    { ...state, phase: { kind: 'ended', outcome, message } },
-    { kind: 'end', outcome, exitStatus, message },
+function onExited(state: RunState, message: UpMessage<'exited'>, nowMs: number): Decision {
+  const gone = [...state.workers.values()].find(
+    ({ hostname, pid }) => hostname === message.hostname && pid === message.pid,
   );
+  if (gone === undefined) return stay(state);
+  if (gone.leaving !== null) return onGone(state, gone.workerId, message.reason, 'leave', nowMs);
+  return onGone(strike(state, gone.workerId, nowMs), gone.workerId, message.reason, 'lost', nowMs);
 }
 
-function fail(state: RunState, why: string): Decision {
-  const { checkpoint } = state;
-  const kept =
-    checkpoint === null
-      ? 'no checkpoint was taken yet'
-      : `the last good checkpoint is that of step ${stepOf(checkpoint.update)}: go on from it with --resume`;
-  return end(state, 'failed', 1, `${why}; ${kept}`);
+function onLeaving(state: RunState, { workerId, reason }: UpMessage<'leaving'>, nowMs: number): Decision {
+  const worker = state.workers.get(workerId);
+  if (worker === undefined) return stay(state);
+  const inWorld = isNeeded(state, workerId);
+  const surveyed = state.phase.kind === 'surveying' || state.phase.kind === 'writing';
+  // Repeated until it is released: by then it is no member any more.
+  if (!inWorld && !surveyed) return stay(withWorker(state, { ...worker, leaving: reason }), { kind: 'release', workerId });
+  if (worker.leaving !== null) return stay(state);
+  const next = withWorker(state, { ...worker, leaving: reason });
+  if (!inWorld) return stay(next);
+  // The last one's state goes with it: it is kept first.
+  if (candidates(next).length === 0 && next.phase.kind === 'training' && isFree(next))
+    return takeCheckpoint(next, nowMs);
+  return openSurvey(next, causeOf('leave', `${worker.name} leaves: ${reason}`, nowMs), nowMs);
 }
 
-function refuse(
-  state: RunState,
-  workerId: string,
-  code: 'usage' | 'fingerprint-mismatch' | 'protocol',
-  message: string,
-): Decision {
-  const refused = stay(
-    state,
-    { kind: 'refuse', workerId, code, message },
-    { kind: 'say', level: 'warning', text: `${workerId} was refused: ${message}` },
-  );
-  return state.plan.refusalEndsRun && state.epoch === null
-    ? then(refused, (next) => end(next, 'failed', 2, message))
-    : refused;
-}
+const isFree = ({ epoch, checkpointTask }: RunState): boolean =>
+  epoch !== null && isComplete(epoch) && checkpointTask === null;
 
-function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: number): Decision {
-  const { workerId } = hello;
-  if (hello.protocol !== PROTOCOL_VERSION) {
-    const message = `protocol ${PROTOCOL_VERSION} was expected, the worker speaks ${hello.protocol}: run the same version everywhere`;
-    return refuse(state, workerId, 'protocol', message);
-  }
-  const name = state.spec.engine === 'auto' ? hello.engine : state.spec.engine;
-  const probe = hello.engines.find((engine) => engine.name === name);
-  if (probe?.usable !== true) {
-    const why = probe === undefined ? 'the worker does not know it' : probe.reason;
-    return refuse(
-      state,
-      workerId,
-      'usage',
-      `the run's engine ${name} was expected on ${hello.hostname}: ${why}`,
-    );
-  }
-  const known = state.workers.get(workerId);
-  const spec = { ...state.spec, engine: name };
-  const next = withWorker(
-    { ...state, spec },
-    {
-      workerId,
-      ring: hello.ring,
-      ready: known?.ready ?? false,
-      lastSeenMs: nowMs,
-      totals: known?.totals ?? NO_TOTALS,
-    },
-  );
-  return stay(next, { kind: 'welcome', workerId, spec });
-}
-
-function onReady(state: RunState, ready: UpMessage<'ready'>, nowMs: number): Decision {
-  const worker = state.workers.get(ready.workerId);
-  if (worker === undefined || worker.ready || ready.runId !== state.plan.runId) return stay(state);
-  if (isFrozen(state.spec) && state.spec.engineFingerprint !== ready.engineFingerprint) {
-    const message =
-      `engine fingerprint ${state.spec.engineFingerprint.slice(0, 12)} was expected, ${ready.workerId} has ` +
-      `${ready.engineFingerprint.slice(0, 12)} (${ready.engine} ${ready.engineVersion}): another processor or version ` +
-      'computes other bits, so it cannot take part in this run';
-    return refuse(state, ready.workerId, 'fingerprint-mismatch', message);
-  }
-  const spec: RunSpec = { ...state.spec, engineFingerprint: ready.engineFingerprint };
-  // The first fingerprint freezes the RunSpec.
-  return gather(withWorker({ ...state, spec }, { ...worker, ready: true, lastSeenMs: nowMs }));
-}
-
-const readyIds = (state: RunState): string[] =>
-  [...state.workers.values()].filter((worker) => worker.ready).map((worker) => worker.workerId);
-
-/** Surveys once enough workers are ready for the first world. */
-function gather(state: RunState): Decision {
-  const ready = readyIds(state);
-  if (state.phase.kind !== 'gathering') {
-    if (state.epoch === null || state.epoch.world.some((id) => id === ready.at(-1))) return stay(state);
-    const text = `${ready.at(-1)} is ready and kept as a spare: a run in progress takes no new members yet`;
-    return stay(state, { kind: 'say', level: 'info', text });
-  }
-  if (ready.length < state.plan.expectedWorkers) return stay(state);
-  const survey = state.surveys + 1;
-  return stay(
-    { ...state, surveys: survey, phase: { kind: 'surveying', survey, standings: new Map() } },
-    { kind: 'survey', survey, ringEpoch: state.epoch?.ringEpoch ?? 0 },
-  );
-}
-
-function onStanding(state: RunState, message: UpMessage<'standing'>): Decision {
-  const { phase } = state;
-  if (phase.kind !== 'surveying' || message.survey !== phase.survey) return stay(state);
-  const standings = new Map(phase.standings).set(message.workerId, message);
-  const candidates = readyIds(state);
-  if (!candidates.every((id) => standings.has(id))) return stay({ ...state, phase: { ...phase, standings } });
-  const decision = decideStart(candidates, standings, state.spec.shards, state.checkpoint);
-  if (decision.kind === 'impossible') return fail(state, decision.reason);
-  const { world, spares, nextUpdate, source, reason } = decision;
-  return stay(
-    { ...state, phase: { kind: 'writing' } },
-    { kind: 'writeRing', world, spares, nextUpdate, source, reason },
-  );
-}
-
-function onRingWritten(state: RunState, epoch: RingEpoch): Decision {
-  if (state.phase.kind !== 'writing') return stay(state);
-  const count = epoch.world.length;
-  const spare =
-    epoch.spares.length === 0
-      ? ''
-      : `; ${epoch.spares.join(', ')} kept as spare${epoch.spares.length === 1 ? '' : 's'}: ${state.spec.shards} shards give work to ${count}`;
-  const next: RunState = {
-    ...state,
-    epoch,
-    phase: { kind: 'training' },
-    committed: epoch.nextUpdate,
-    assigned: stepOf(epoch.nextUpdate),
-  };
-  const started = stay(next, ...epoch.world.map((workerId): RunCommand => ({ kind: 'start', workerId })), {
-    kind: 'say',
-    level: 'info',
-    text: `ring epoch ${epoch.ringEpoch}: ${count} worker${count === 1 ? '' : 's'} from step ${stepOf(epoch.nextUpdate)}${spare}`,
-  });
-  return then(started, goOn);
-}
-
-function onStarted(state: RunState, message: UpMessage<'started'>): Decision {
-  const { epoch } = state;
-  if (epoch === null || message.ringEpoch !== epoch.ringEpoch) return stay(state);
-  const started = new Set(epoch.started).add(message.workerId);
-  return guard({ ...state, epoch: { ...epoch, started } }, message.workerId, [
-    { update: message.nextUpdate, fingerprint: message.stateFingerprint },
-  ]);
-}
-
-/** Compares fingerprints; differing replicas end the run, since nobody can say which one is right. */
-function guard(
-  state: RunState,
-  workerId: string,
-  reported: readonly { readonly update: number; readonly fingerprint: string }[],
-): Decision {
-  if (state.epoch === null) return stay(state);
-  const outcome = compareFingerprints(state.fingerprints, state.epoch.world, workerId, reported);
-  const next = { ...state, fingerprints: outcome.book };
-  if (outcome.mismatch === null) return stay(next);
-  const { update, fingerprints } = outcome.mismatch;
-  const who = [...fingerprints].map(([id, fingerprint]) => `${id} ${fingerprint}`).join(', ');
-  return fail(next, `replicas differ before update ${update} (${who})`);
-}
-
-function onReport(state: RunState, report: UpMessage<'report'>): Decision {
-  const { epoch } = state;
-  const worker = state.workers.get(report.workerId);
-  if (epoch === null || worker === undefined || report.ringEpoch !== epoch.ringEpoch) return stay(state);
-  const counted = withWorker(state, { ...worker, totals: report.totals });
-  return then(commit(counted, report.rows), (committed) =>
-    then(guard(committed, report.workerId, report.fingerprints), (guarded) =>
-      guarded.phase.kind === 'ended' ? stay(guarded) : then(settle(guarded, report), goOn),
-    ),
-  );
-}
-
-/**
- * Commits the rows that follow on what is committed. An applied update is final with the first report of it: all
- * replicas that apply it, now or after a fault, compute the same bits.
- */
-function commit(state: RunState, rows: readonly UpdateRow[]): Decision {
-  const fresh: UpdateRow[] = [];
-  for (const row of rows) if (row.update === state.committed + fresh.length) fresh.push(row);
-  if (fresh.length === 0) return stay(state);
-  const committed = stay(
-    { ...state, committed: state.committed + fresh.length },
-    { kind: 'append', rows: fresh },
-  );
-  const skipped = fresh.find((row) => row.skippedSteps >= limits.maxSkippedSteps);
-  if (skipped === undefined) return committed;
-  const why = `gradients were not finite in ${skipped.skippedSteps} steps in a row, up to step ${stepOf(skipped.update)}`;
-  return then(committed, (next) => fail(next, why));
-}
-
-/** Assigns as far ahead as the plan allows; once the goal is committed, begins to finish. */
-function goOn(state: RunState): Decision {
-  const { epoch, phase, plan } = state;
-  if (phase.kind !== 'training' || epoch === null) return stay(state);
-  const until = Math.min(state.goal, stepOf(state.committed) + plan.prefetch);
-  const commands: RunCommand[] = [];
-  for (let step = state.assigned; step < until; step++) commands.push(...assignStep(state, epoch, step));
-  const next = { ...state, assigned: Math.max(state.assigned, until) };
-  if (state.committed < 2 * state.goal) return stay(next, ...commands);
-  const outcome = state.goal === plan.steps ? 'done' : 'interrupted';
-  const finishing: RunState = { ...next, phase: { kind: 'finishing', outcome, stage: 'settling' } };
-  return stay(finishing, ...commands, ...askToSettle(finishing));
-}
-
-function assignStep(state: RunState, epoch: RingEpoch, step: number, only?: readonly number[]): RunCommand[] {
-  const { shards } = state.spec;
-  const wanted = only ?? Array.from({ length: shards }, (_, shard) => shard);
-  return wanted.flatMap((shard): RunCommand[] => {
-    const workerId = epoch.world[rankOfShard(step, shard, shards, epoch.world.length)];
-    return workerId === undefined || shard >= shards ? [] : [{ kind: 'assign', workerId, step, shard }];
-  });
-}
-
-function onNeed(state: RunState, need: UpMessage<'need'>): Decision {
-  const { epoch } = state;
-  if (epoch === null || need.ringEpoch !== epoch.ringEpoch || need.step >= state.assigned) return stay(state);
-  const commands = assignStep(state, epoch, need.step, need.shards);
-  return stay(
-    state,
-    ...commands.filter((command) => command.kind === 'assign' && command.workerId === need.workerId),
-  );
-}
-
-/** Asks each member that has not done so for a report on the last update, with a fingerprint. */
-function askToSettle(state: RunState): RunCommand[] {
-  const missing = state.epoch?.world.filter((id) => !state.settled.has(id)) ?? [];
-  return missing.map((workerId) => ({ kind: 'settle', workerId, update: 2 * state.goal }));
-}
-
-function settle(state: RunState, report: UpMessage<'report'>): Decision {
-  const last = 2 * state.goal;
-  const { phase, epoch } = state;
-  if (phase.kind !== 'finishing' || phase.stage !== 'settling' || epoch === null) return stay(state);
-  if (report.nextUpdate !== last || !report.fingerprints.some(({ update }) => update === last))
+/** Nobody stays, and what there was to keep is kept, or cannot be. */
+function letLastOnesLeave(state: RunState, nowMs: number): Decision {
+  const members = state.epoch?.world.map((id) => state.workers.get(id)) ?? [];
+  if (state.phase.kind !== 'training' || !members.every((worker) => worker !== undefined && worker.leaving !== null))
     return stay(state);
-  const settled = new Set(state.settled).add(report.workerId);
-  if (!epoch.world.every((id) => settled.has(id))) return stay({ ...state, settled });
-  return afterCheckpoint({ ...state, settled, phase: { ...phase, stage: 'checkpointing' } });
+  return openSurvey(state, causeOf('leave', 'the last worker leaves', nowMs), nowMs);
 }
 
-function takeCheckpoint(state: RunState, nowMs: number): Decision {
-  const workerId = state.epoch?.world[0];
-  if (workerId === undefined) return stay(state);
-  const task = `checkpoint-${state.tasks + 1}`;
-  return stay(
-    { ...state, tasks: state.tasks + 1, checkpointTask: { task, workerId, sinceMs: nowMs } },
-    { kind: 'takeCheckpoint', workerId, task },
-  );
-}
-
-function onCheckpointCommitted(state: RunState): Decision {
-  return state.phase.kind === 'finishing' && state.phase.stage === 'checkpointing'
-    ? afterCheckpoint(state)
-    : stay(state);
-}
-
-/** In the checkpointing stage: a checkpoint of the last update leads on, any other asks for one more. */
-function afterCheckpoint(state: RunState): Decision {
-  const { phase, epoch } = state;
-  if (phase.kind !== 'finishing' || epoch === null || state.checkpointTask !== null) return stay(state);
-  if (state.checkpoint?.update !== 2 * state.goal) return takeCheckpoint(state, state.lastCheckpointMs);
-  if (phase.outcome === 'interrupted') {
-    return stay(
-      { ...state, phase: { ...phase, stage: 'writing' } },
-      { kind: 'writeResult', outcome: 'interrupted', files: [] },
-    );
+function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number): Decision {
+  const { epoch } = state;
+  const { workerId, neighbour, message, code } = failure;
+  if (epoch === null || failure.ringEpoch !== epoch.ringEpoch || code === 'aborted') return stay(state);
+  const name = nameOf(state, workerId);
+  if (neighbour !== null) {
+    const text = `${name} lost its link to ${nameOf(state, neighbour)} (${message})`;
+    return openSurvey(state, causeOf('lost', text, nowMs), nowMs, [{ workerId, neighbour }]);
   }
-  const workerId = epoch.world[0];
-  if (workerId === undefined) return stay(state);
-  const task = `export-${state.tasks + 1}`;
-  return stay(
-    { ...state, tasks: state.tasks + 1, phase: { ...phase, stage: 'exporting' } },
-    { kind: 'export', workerId, task },
-  );
-}
-
-function onExported(state: RunState, message: UpMessage<'exported'>): Decision {
-  const { phase } = state;
-  if (phase.kind !== 'finishing' || phase.stage !== 'exporting') return stay(state);
-  return stay(
-    { ...state, phase: { ...phase, stage: 'writing' } },
-    { kind: 'writeResult', outcome: phase.outcome, files: message.files },
+  if (state.phase.kind !== 'training' && state.phase.kind !== 'finishing') return stay(state);
+  const cause = causeOf('fault', `${name} failed: ${message}`, nowMs);
+  return then(exclude(state, workerId, nowMs, true), (next) =>
+    openSurvey(readmit(next, nowMs, false), cause, nowMs),
   );
 }
 
 function onTaskFailed(state: RunState, message: UpMessage<'taskFailed'>, nowMs: number): Decision {
-  if (state.phase.kind === 'finishing')
-    return fail(state, `${message.workerId} could not finish the run: ${message.message}`);
+  if (message.task === state.exportTask?.task)
+    return onExportFailed(state, nameOf(state, message.workerId), message.message);
   if (message.task !== state.checkpointTask?.task) return stay(state);
-  return stay(
-    { ...state, checkpointTask: null, lastCheckpointMs: nowMs },
-    { kind: 'say', level: 'warning', text: `checkpoint failed, the last one stays: ${message.message}` },
-  );
+  return then(onCheckpointFailed(state, message.message, nowMs), (next) => letLastOnesLeave(next, nowMs));
 }
 
-function onResultWritten(state: RunState): Decision {
+function onRingNotWritten(state: RunState, message: string, nowMs: number): Decision {
   const { phase } = state;
-  if (phase.kind !== 'finishing') return stay(state);
-  return phase.outcome === 'done'
-    ? end(state, 'done', 0, `${state.goal} steps done`)
-    : end(
-        state,
-        'interrupted',
-        130,
-        `stopped at step ${state.goal} of ${state.plan.steps}, with a checkpoint`,
-      );
+  if (phase.kind !== 'writing') return stay(state);
+  const unwritten = state.unwritten + 1;
+  const why = `the ring epoch could not be written: ${message}`;
+  if (unwritten >= MAX_UNWRITTEN) return fail(state, `${why} (${unwritten} times in a row)`);
+  const gathering: RunState = {
+    ...state,
+    unwritten,
+    phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null },
+  };
+  const cause = phase.changed ?? causeOf('fault', why, nowMs);
+  return then(stay(gathering, say('warning', `${why}; tried again`)), (next) => openSurvey(next, cause, nowMs));
+}
+
+/** Deadlines start afresh: nobody is taken for lost because nobody could be heard. */
+function forgive(state: RunState, nowMs: number): RunState {
+  const { phase, checkpointTask, epoch } = state;
+  const workers = new Map(
+    [...state.workers].map(([id, worker]) => [id, { ...worker, lastSeenMs: nowMs }] as const),
+  );
+  return {
+    ...state,
+    workers,
+    phase: phase.kind === 'surveying' || phase.kind === 'gathering' ? { ...phase, sinceMs: nowMs } : phase,
+    checkpointTask: checkpointTask === null ? null : { ...checkpointTask, sinceMs: nowMs },
+    epoch: epoch === null ? null : { ...epoch, sentAtMs: nowMs },
+    pace: { ...state.pace, sinceMs: nowMs },
+    lastTickMs: nowMs,
+  };
+}
+
+function onConnection(state: RunState, up: boolean, nowMs: number): Decision {
+  if (up === state.connected) return stay(state);
+  if (!up) {
+    const text = 'the connection to NATS is lost: the run pauses until it is back';
+    return stay({ ...state, connected: false, disconnectedMs: nowMs }, say('warning', text));
+  }
+  const seconds = ((nowMs - state.disconnectedMs) / 1000).toFixed(1);
+  const back = forgive({ ...state, connected: true }, nowMs);
+  return stay(back, say('info', `NATS is back after ${seconds} s: the run goes on`));
 }
 
 function onStopRequested(state: RunState): Decision {
-  switch (state.phase.kind) {
+  const { phase, epoch, plan } = state;
+  switch (phase.kind) {
     case 'gathering':
+      if (epoch === null && state.committed === 0)
+        return end(state, 'interrupted', 130, 'stopped before the first step');
+      return end(state, 'interrupted', 130, `stopped without a worker at work; ${keptWords(state)}`);
     case 'surveying':
     case 'writing':
-      return end(state, 'interrupted', 130, 'stopped before the first step');
+      if (epoch === null && state.committed === 0 && state.recordedEpoch === 0)
+        return end(state, 'interrupted', 130, 'stopped before the first step');
+      return stay({ ...state, goal: Math.min(state.goal, Math.max(state.assigned, stepOf(state.committed))) });
     case 'training':
       // What is assigned is finished, so that all replicas stop at the same update.
-      return goOn({ ...state, goal: Math.min(state.goal, state.assigned) });
+      return goOn({ ...state, goal: Math.min(state.goal, state.assigned, plan.steps) });
     case 'finishing':
     case 'ended':
       return stay(state);
   }
 }
 
-function onFailure(state: RunState, failure: UpMessage<'failure'>): Decision {
-  if (state.epoch !== null && failure.ringEpoch !== state.epoch.ringEpoch) return stay(state);
-  return fail(state, `${failure.workerId}: ${failure.message}`);
-}
-
-/** Until membership can change, the loss of a member ends the run; anybody else may come and go. */
-function onLost(state: RunState, workerId: string, how: string): Decision {
-  if (state.phase.kind === 'gathering' && state.plan.refusalEndsRun) {
-    return fail(state, `${workerId} was lost before the first step: it ${how}`);
-  }
-  if (!state.workers.has(workerId)) return stay(state);
-  const workers = new Map(state.workers);
-  workers.delete(workerId);
-  const next = { ...state, workers };
-  if (state.epoch?.world.includes(workerId) === true || state.phase.kind === 'surveying') {
-    return fail(next, `${workerId} was lost at step ${stepOf(state.committed)}: it ${how}`);
-  }
-  return stay(next, { kind: 'say', level: 'warning', text: `${workerId} left: it ${how}` });
-}
-
 function onTick(state: RunState, nowMs: number): Decision {
+  const { connected, disconnectedMs, lastTickMs } = state;
+  if (!connected) {
+    if (nowMs - disconnectedMs < NATS_PATIENCE_MS) return stay({ ...state, lastTickMs: nowMs });
+    return fail(state, `NATS was away for ${NATS_PATIENCE_MS / 1000} s`);
+  }
+  const awake = nowMs - lastTickMs > PAUSED_MS ? forgive(state, nowMs) : { ...state, lastTickMs: nowMs };
+  const cuts = awake.cuts.filter(({ untilMs }) => untilMs > nowMs);
+  const fresh = cuts.length === awake.cuts.length ? awake : { ...awake, cuts };
+  return then(dropSilent(fresh, nowMs), (next) =>
+    then(welcomeNewcomers(readmit(next, nowMs, false), nowMs), (now) => watchPhase(now, nowMs)),
+  );
+}
+
+function dropSilent(state: RunState, nowMs: number): Decision {
+  let decision = stay(state);
+  for (const worker of state.workers.values()) {
+    const silentMs = nowMs - worker.lastSeenMs;
+    if (worker.excluded !== null || silentMs <= SILENT_MS) continue;
+    const { workerId, name } = worker;
+    const text = `${name} was silent for ${(silentMs / 1000).toFixed(1)} s`;
+    decision = then(decision, (next) => {
+      const needed = isNeeded(next, workerId);
+      return then(exclude(next, workerId, nowMs, false), (without) =>
+        goOnWithout(without, causeOf('lost', text, nowMs), needed, nowMs),
+      );
+    });
+  }
+  return decision;
+}
+
+/** Opens a ring epoch for those who are ready and would have a place in the world. */
+function welcomeNewcomers(state: RunState, nowMs: number): Decision {
+  const { phase, epoch } = state;
+  if (phase.kind === 'gathering') return gather(state, nowMs);
+  if (phase.kind !== 'training' || epoch === null) return stay(state);
+  const ids = candidates(state).map(({ workerId }) => workerId);
+  const fitting = chooseWorld(ids, state.spec.shards, state.cuts);
+  const newcomers = fitting.filter((id) => !epoch.world.includes(id));
+  if (newcomers.length === 0) return stay({ ...state, joinSinceMs: null });
+  const joinSinceMs = state.joinSinceMs ?? nowMs;
+  // One change at a time: the present world is to have begun first.
+  if (!isComplete(epoch) || nowMs - joinSinceMs < JOIN_TOGETHER_MS) return stay({ ...state, joinSinceMs });
+  const names = newcomers.map((id) => nameOf(state, id)).join(', ');
+  const text = `${names} join${newcomers.length === 1 ? 's' : ''}`;
+  return openSurvey(state, causeOf('join', text, nowMs), nowMs);
+}
+
+function watchPhase(state: RunState, nowMs: number): Decision {
   const { phase, plan, epoch } = state;
-  const silent = [...state.workers.values()].find((worker) => nowMs - worker.lastSeenMs > SILENT_MS);
-  if (silent !== undefined) return onLost(state, silent.workerId, `was silent for ${SILENT_MS / 1000} s`);
-  if (phase.kind === 'gathering' && nowMs - phase.sinceMs > plan.waitWorkersMs) {
-    const found = readyIds(state).length;
-    return fail(
-      state,
-      `${plan.expectedWorkers} workers were expected within ${plan.waitWorkersMs / 1000} s, found ${found} ready`,
-    );
+  switch (phase.kind) {
+    case 'gathering': {
+      if (candidates(state).length > 0) return stay(state);
+      const kept = readmit(state, nowMs, true);
+      // Better one that failed often than nobody.
+      if (candidates(kept).length > 0) return gather(kept, nowMs);
+      if (nowMs - phase.sinceMs <= plan.waitWorkersMs) return stay(state);
+      const found = [...state.workers.values()].filter(({ excluded }) => excluded === null).length;
+      const preparing = found === 0 ? 'none came' : `${found} came and none was ready`;
+      return fail(state, `a worker was expected within ${plan.waitWorkersMs / 1000} s, ${preparing}`);
+    }
+    case 'surveying': {
+      const overdue = nowMs - phase.sinceMs > surveyDeadlineMs(state.pace);
+      const decided = considerStandings(state, nowMs, overdue);
+      return decided.state.phase.kind === 'surveying'
+        ? stay(decided.state, ...decided.commands, surveyCommand(decided.state, phase.survey))
+        : decided;
+    }
+    case 'training': {
+      const waitedMs = nowMs - state.pace.sinceMs;
+      if (waitedMs > stallMs(state.pace) && epoch !== null && isComplete(epoch)) {
+        const text = `no update was committed for ${(waitedMs / 1000).toFixed(0)} s`;
+        return openSurvey(state, causeOf('stall', text, nowMs), nowMs);
+      }
+      return then(startAgain(state, START_AGAIN_MS, nowMs), (next) => {
+        const due = isFree(next) && nowMs - next.lastCheckpointMs >= plan.checkpointEveryMs;
+        return due ? takeCheckpoint(next, nowMs) : watchCheckpoint(next, nowMs);
+      });
+    }
+    case 'finishing':
+      return then(startAgain(state, START_AGAIN_MS, nowMs), (next) =>
+        then(watchFinish(next, nowMs), (now) => watchCheckpoint(now, nowMs)),
+      );
+    case 'writing':
+    case 'ended':
+      return stay(state);
   }
-  if (phase.kind === 'surveying') {
-    return stay(state, { kind: 'survey', survey: phase.survey, ringEpoch: epoch?.ringEpoch ?? 0 });
-  }
-  if (epoch === null) return stay(state);
-  const task = state.checkpointTask;
-  if (task !== null && nowMs - task.sinceMs > CHECKPOINT_DEADLINE_MS) {
-    const message = `no checkpoint in the store after ${CHECKPOINT_DEADLINE_MS / 1000} s`;
-    return onTaskFailed(state, { workerId: task.workerId, task: task.task, message }, nowMs);
-  }
-  if (phase.kind === 'finishing' && phase.stage === 'settling') return stay(state, ...askToSettle(state));
-  if (phase.kind !== 'training') return stay(state);
-  const late = epoch.world.filter((id) => !epoch.started.has(id));
-  const again = late.length > 0 && nowMs - epoch.sentAtMs > START_AGAIN_MS;
-  const restarted = again
-    ? stay(
-        { ...state, epoch: { ...epoch, sentAtMs: nowMs } },
-        ...late.map((workerId): RunCommand => ({ kind: 'start', workerId })),
-      )
-    : stay(state);
-  const due = task === null && nowMs - state.lastCheckpointMs >= plan.checkpointEveryMs;
-  return due ? then(restarted, (next) => takeCheckpoint(next, nowMs)) : restarted;
 }

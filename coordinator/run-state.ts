@@ -1,14 +1,18 @@
 import type {
+  FileRecord,
   RunSpec,
   RunSpecDraft,
   StateSource,
   UpMessage,
   UpdateRow,
   WorkerTotals,
-  FileRecord,
 } from '../proto/index.js';
+import type { LinkFailure } from './blame.js';
 import type { CheckpointRecord, Standing } from './membership.js';
+import type { Pace } from './pace.js';
 import type { FingerprintBook } from './replica-guard.js';
+import type { CutLink } from './ring-order.js';
+import type { Strikes } from './strikes.js';
 
 /** What a run is to do, as far as it does not decide its bits. */
 export interface RunPlan {
@@ -18,7 +22,7 @@ export interface RunPlan {
   readonly prefetch: number;
   /** The first ring epoch waits for this many workers. */
   readonly expectedWorkers: number;
-  /** How long to wait for the first workers before the run is given up. */
+  /** How long to wait for workers before the run is given up. */
   readonly waitWorkersMs: number;
   readonly checkpointEveryMs: number;
   /** On one machine a refused worker means that no other will fit either; a real cluster waits for better ones. */
@@ -32,12 +36,35 @@ export interface RunPlan {
 export const reportEverySteps = ({ prefetch }: RunPlan): number => Math.max(1, Math.floor(prefetch / 2));
 
 export interface WorkerRecord {
+  /** Of the process. */
   readonly workerId: string;
+  /** What users see; the same after the worker was started again. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly pid: number;
   readonly ring: { readonly host: string; readonly port: number };
   /** Its engine is up and its fingerprint is the run's. */
   readonly ready: boolean;
+  /** It said that it holds a replica state. */
+  readonly holdsState: boolean;
+  /** It has asked to be let go, for this reason. */
+  readonly leaving: string | null;
+  /** It was found silent or failing: no candidate until it was heard again and this time has come. */
+  readonly excluded: { readonly untilMs: number; readonly heard: boolean } | null;
   readonly lastSeenMs: number;
   readonly totals: WorkerTotals;
+}
+
+/** Why the world changes: the kind is a metric's label, so the list is closed. */
+export type CauseKind = 'first' | 'coordinator' | 'join' | 'leave' | 'lost' | 'fault' | 'mismatch' | 'stall';
+
+export interface Cause {
+  readonly kind: CauseKind;
+  /** In words, with names. */
+  readonly text: string;
+  readonly atMs: number;
+  /** Trust nothing newer than what all replicas agreed on. */
+  readonly fromAgreed: boolean;
 }
 
 export interface RingEpoch {
@@ -45,9 +72,15 @@ export interface RingEpoch {
   readonly world: readonly string[];
   readonly spares: readonly string[];
   readonly nextUpdate: number;
+  readonly stateFingerprint: string | null;
   readonly source: StateSource;
+  readonly cause: Cause;
+  /** In words: what happened, and where the run goes on. */
+  readonly reason: string;
   readonly secret: string;
   readonly started: ReadonlySet<string>;
+  /** An update was applied in it. */
+  readonly fruitful: boolean;
   readonly sentAtMs: number;
 }
 
@@ -57,26 +90,57 @@ export type Outcome = 'done' | 'interrupted' | 'failed';
 export type FinishStage = 'settling' | 'checkpointing' | 'exporting' | 'writing';
 
 export type Phase =
-  | { readonly kind: 'gathering'; readonly sinceMs: number }
-  | { readonly kind: 'surveying'; readonly survey: number; readonly standings: ReadonlyMap<string, Standing> }
-  | { readonly kind: 'writing' }
+  /** Nobody trains: waits for workers. */
+  | { readonly kind: 'gathering'; readonly sinceMs: number; readonly firstReadyMs: number | null }
+  | {
+      readonly kind: 'surveying';
+      readonly survey: number;
+      readonly sinceMs: number;
+      readonly cause: Cause;
+      readonly standings: ReadonlyMap<string, Standing>;
+      readonly failures: readonly LinkFailure[];
+    }
+  /** The decision is being written; `changed` tells what has made it obsolete meanwhile. */
+  | {
+      readonly kind: 'writing';
+      readonly world: readonly string[];
+      readonly changed: Cause | null;
+    }
   | { readonly kind: 'training' }
   | { readonly kind: 'finishing'; readonly outcome: 'done' | 'interrupted'; readonly stage: FinishStage }
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly message: string };
 
-export interface PendingTask {
+/** A checkpoint under way: committed once it is stored, all replicas agree on it, and its rows are in the history. */
+export interface CheckpointTask {
   readonly task: string;
   readonly workerId: string;
+  readonly update: number;
   readonly sinceMs: number;
+  readonly sentAtMs: number;
+  readonly agreed: boolean;
+  readonly stored: UpMessage<'checkpointed'> | null;
+  readonly committing: boolean;
+}
+
+export interface ExportTask {
+  readonly task: string;
+  readonly workerId: string;
+  readonly sentAtMs: number;
 }
 
 export interface RunState {
   readonly plan: RunPlan;
+  /** Of this coordinator's lead. */
+  readonly term: number;
   readonly spec: RunSpec | RunSpecDraft;
   readonly phase: Phase;
-  /** In the order in which they first said hello. */
+  /** In the order in which they came, or came back. */
   readonly workers: ReadonlyMap<string, WorkerRecord>;
   readonly epoch: RingEpoch | null;
+  /** The world of the ring epoch that the store tells of: a coordinator that comes back waits for these first. */
+  readonly recordedWorld: readonly string[];
+  /** The number of that ring epoch: all others are above it. */
+  readonly recordedEpoch: number;
   readonly surveys: number;
   /** Updates below this one are committed. */
   readonly committed: number;
@@ -86,11 +150,32 @@ export interface RunState {
   readonly goal: number;
   readonly fingerprints: FingerprintBook;
   readonly checkpoint: CheckpointRecord | null;
-  readonly checkpointTask: PendingTask | null;
+  readonly checkpointTask: CheckpointTask | null;
+  readonly exportTask: ExportTask | null;
   readonly lastCheckpointMs: number;
+  /** Checkpoints that failed since the last good one. */
+  readonly failedCheckpoints: number;
   readonly tasks: number;
   /** Members whose report on the goal's last update, with a fingerprint, has come. */
   readonly settled: ReadonlySet<string>;
+  readonly pace: Pace;
+  readonly strikes: Strikes;
+  readonly cuts: readonly CutLink[];
+  /** A link that failed though both ends answered; the second time in a row it is taken for cut. */
+  readonly suspect: string | null;
+  /** Ring epochs in a row that ended before an update was applied. */
+  readonly fruitless: number;
+  /** Attempts in a row to write a ring epoch that failed. */
+  readonly unwritten: number;
+  /** Times that replicas differed since the last checkpoint. */
+  readonly mismatches: number;
+  /** What broke the last ring epoch, until the next commit. */
+  readonly fault: { readonly atMs: number; readonly text: string } | null;
+  /** Since when a newcomer waits to be let in. */
+  readonly joinSinceMs: number | null;
+  readonly connected: boolean;
+  readonly disconnectedMs: number;
+  readonly lastTickMs: number;
 }
 
 export type RunEvent =
@@ -98,22 +183,33 @@ export type RunEvent =
   | { readonly kind: 'ready'; readonly message: UpMessage<'ready'> }
   | { readonly kind: 'heartbeat'; readonly message: UpMessage<'heartbeat'> }
   | { readonly kind: 'standing'; readonly message: UpMessage<'standing'> }
-  | { readonly kind: 'ringWritten'; readonly epoch: Omit<RingEpoch, 'started' | 'sentAtMs'> }
+  | {
+      readonly kind: 'ringWritten';
+      readonly epoch: Omit<RingEpoch, 'started' | 'sentAtMs' | 'fruitful'>;
+    }
+  /** The store refused or did not answer: it is tried again. */
+  | { readonly kind: 'ringNotWritten'; readonly message: string }
   | { readonly kind: 'started'; readonly message: UpMessage<'started'> }
   | { readonly kind: 'report'; readonly message: UpMessage<'report'> }
   | { readonly kind: 'need'; readonly message: UpMessage<'need'> }
   | { readonly kind: 'failure'; readonly message: UpMessage<'failure'> }
+  | { readonly kind: 'leaving'; readonly message: UpMessage<'leaving'> }
   | { readonly kind: 'goodbye'; readonly message: UpMessage<'goodbye'> }
+  | { readonly kind: 'exited'; readonly message: UpMessage<'exited'> }
   | { readonly kind: 'checkpointed'; readonly message: UpMessage<'checkpointed'> }
   | { readonly kind: 'checkpointCommitted'; readonly record: CheckpointRecord }
   | { readonly kind: 'exported'; readonly message: UpMessage<'exported'> }
   | { readonly kind: 'taskFailed'; readonly message: UpMessage<'taskFailed'> }
   | { readonly kind: 'resultWritten' }
   | { readonly kind: 'effectFailed'; readonly message: string }
+  /** The connection to NATS was lost, or stands again. */
+  | { readonly kind: 'connection'; readonly up: boolean }
   | { readonly kind: 'stopRequested' }
   | { readonly kind: 'tick' };
 
 export type RunCommand =
+  /** Asks everybody for a hello. */
+  | { readonly kind: 'announce' }
   | { readonly kind: 'welcome'; readonly workerId: string; readonly spec: RunSpec | RunSpecDraft }
   | {
       readonly kind: 'refuse';
@@ -121,20 +217,24 @@ export type RunCommand =
       readonly code: 'usage' | 'fingerprint-mismatch' | 'protocol';
       readonly message: string;
     }
+  | { readonly kind: 'release'; readonly workerId: string }
   | { readonly kind: 'survey'; readonly survey: number; readonly ringEpoch: number }
-  | {
-      readonly kind: 'writeRing';
-      readonly world: readonly string[];
-      readonly spares: readonly string[];
-      readonly nextUpdate: number;
-      readonly source: StateSource;
-      readonly reason: string;
-    }
+  | ({ readonly kind: 'writeRing' } & Omit<
+      RingEpoch,
+      'ringEpoch' | 'secret' | 'started' | 'sentAtMs' | 'fruitful'
+    >)
   | { readonly kind: 'start'; readonly workerId: string }
   | { readonly kind: 'assign'; readonly workerId: string; readonly step: number; readonly shard: number }
   | { readonly kind: 'append'; readonly rows: readonly UpdateRow[] }
+  /** The history from this update on is void: it will be told again. */
+  | { readonly kind: 'truncate'; readonly update: number }
   | { readonly kind: 'settle'; readonly workerId: string; readonly update: number }
-  | { readonly kind: 'takeCheckpoint'; readonly workerId: string; readonly task: string }
+  | {
+      readonly kind: 'takeCheckpoint';
+      readonly workerId: string;
+      readonly task: string;
+      readonly update: number;
+    }
   | { readonly kind: 'commitCheckpoint'; readonly message: UpMessage<'checkpointed'> }
   | { readonly kind: 'export'; readonly workerId: string; readonly task: string }
   | {
@@ -155,20 +255,33 @@ export interface Decision {
   readonly commands: readonly RunCommand[];
 }
 
+/** What the store tells of a run when a coordinator takes the lead. */
+export interface RecordedRun {
+  readonly checkpoint: CheckpointRecord | null;
+  /** The newest ring epoch, 0 for none, and its world. */
+  readonly ringEpoch: number;
+  readonly world: readonly string[];
+}
+
 /** The state before anything has happened. */
 export function initialRunState(
   plan: RunPlan,
   spec: RunSpec | RunSpecDraft,
-  checkpoint: CheckpointRecord | null,
+  recorded: RecordedRun,
+  term: number,
   nowMs: number,
 ): RunState {
+  const { checkpoint } = recorded;
   const update = checkpoint?.update ?? 0;
   return {
     plan,
+    term,
     spec,
-    phase: { kind: 'gathering', sinceMs: nowMs },
+    phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null },
     workers: new Map(),
     epoch: null,
+    recordedWorld: recorded.world,
+    recordedEpoch: recorded.ringEpoch,
     surveys: 0,
     committed: update,
     assigned: update / 2,
@@ -176,8 +289,22 @@ export function initialRunState(
     fingerprints: new Map(),
     checkpoint,
     checkpointTask: null,
+    exportTask: null,
     lastCheckpointMs: nowMs,
+    failedCheckpoints: 0,
     tasks: 0,
     settled: new Set(),
+    pace: { stepMs: null, sinceMs: nowMs },
+    strikes: new Map(),
+    cuts: [],
+    suspect: null,
+    fruitless: 0,
+    unwritten: 0,
+    mismatches: 0,
+    fault: null,
+    joinSinceMs: null,
+    connected: true,
+    disconnectedMs: nowMs,
+    lastTickMs: nowMs,
   };
 }

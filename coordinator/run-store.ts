@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { StorageType, type KV, type NatsConnection, type ObjectStore } from 'nats';
 import { z } from 'zod';
 import {
@@ -10,6 +11,7 @@ import {
 } from '../proto/index.js';
 import { objectStoreName, runBucketName } from '../proto/runtime/stores.js';
 import type { CheckpointRecord } from './membership.js';
+import type { RecordedRun } from './run-state.js';
 
 const checkpointSchema = z.strictObject({
   update: z.int().min(0),
@@ -29,13 +31,50 @@ const recordSchema = z.strictObject({ spec: runSpecSchema, steps: z.int().min(0)
 export type RunRecord = z.infer<typeof recordSchema>;
 
 /** What a ring epoch's record holds; its revision is the ring epoch's number. */
-export interface RingRecord {
-  readonly world: readonly string[];
-  readonly spares: readonly string[];
-  readonly nextUpdate: number;
-  readonly source: StateSource;
-  readonly reason: string;
+const ringSchema = z.object({
+  /** Of the attempt to write it: tells whether a write without an answer went through. */
+  attempt: z.string(),
+  world: z.array(z.string()),
+  spares: z.array(z.string()),
+  nextUpdate: z.int(),
+  reason: z.string(),
+});
+export type RingRecord = Omit<z.infer<typeof ringSchema>, 'attempt'> & { readonly source: StateSource };
+
+/** Another coordinator has written where this one was to write. */
+export class OutdatedError extends OperationalError {
+  override readonly name = 'OutdatedError';
+  constructor(what: string) {
+    super('run-failed', `${what} was changed by another coordinator`);
+  }
 }
+
+/** The server's answer to a compare-and-set that found another revision. */
+const WRONG_LAST_SEQUENCE = 10_071;
+
+const isConflict = (error: unknown): boolean =>
+  (error as { api_error?: { err_code?: number } }).api_error?.err_code === WRONG_LAST_SEQUENCE;
+
+const leadSchema = z.strictObject({
+  /** The coordinator that leads. */
+  holder: z.string(),
+  /** Grows with every renewal. */
+  beat: z.int(),
+  /** Set when the run has ended: whoever stands by ends with it. */
+  ended: z
+    .strictObject({
+      outcome: z.enum(['done', 'interrupted', 'failed']),
+      exitStatus: z.int(),
+      message: z.string(),
+      /** Steps that were planned: a run that is made longer goes on. */
+      steps: z.int(),
+    })
+    .nullable(),
+});
+export type Lead = z.infer<typeof leadSchema>;
+
+/** Names of checkpoints' states begin with it. */
+export const STATE_PREFIX = 'state-';
 
 const text = new TextEncoder();
 const pack = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
@@ -53,6 +92,7 @@ async function readObject(objects: ObjectStore, name: string): Promise<Uint8Arra
  */
 export class RunStore {
   private ringRevision = 0;
+  private recordedWorld: readonly string[] = [];
   private pointerRevision = 0;
   private pointer: z.infer<typeof pointerSchema> | null = null;
 
@@ -66,22 +106,33 @@ export class RunStore {
       const jetstream = connection.jetstream();
       const kv = await jetstream.views.kv(runBucketName(runId), { history: 1, storage: StorageType.File });
       const objects = await jetstream.views.os(objectStoreName(runId), { storage: StorageType.File });
-      const store = new RunStore(kv, objects);
-      store.ringRevision = (await kv.get('ring'))?.revision ?? 0;
-      const pointer = await kv.get('checkpoint');
-      if (pointer !== null) {
-        store.pointerRevision = pointer.revision;
-        store.pointer = pointerSchema.parse(pointer.json());
-      }
-      return store;
+      return new RunStore(kv, objects);
     } catch (error) {
-      if (error instanceof z.ZodError)
-        throw new OperationalError('checkpoint', 'the run record in JetStream is of another version');
       throw new OperationalError(
         'bus',
         `JetStream was expected on the NATS server: ${messageOf(error)}; start it with -js`,
       );
     }
+  }
+
+  /** Reads what others have written, before this coordinator writes on it. */
+  async refresh(): Promise<void> {
+    try {
+      const ring = await this.kv.get('ring');
+      this.ringRevision = ring?.revision ?? 0;
+      this.recordedWorld = ring === null ? [] : ringSchema.parse(ring.json()).world;
+      const pointer = await this.kv.get('checkpoint');
+      this.pointerRevision = pointer?.revision ?? 0;
+      this.pointer = pointer === null ? null : pointerSchema.parse(pointer.json());
+    } catch (error) {
+      if (!(error instanceof z.ZodError)) throw error;
+      throw new OperationalError('checkpoint', 'the run record in JetStream is of another version');
+    }
+  }
+
+  /** What there is to go on from. */
+  get recorded(): RecordedRun {
+    return { checkpoint: this.checkpoint, ringEpoch: this.ringRevision, world: this.recordedWorld };
   }
 
   get checkpoint(): CheckpointRecord | null {
@@ -97,10 +148,35 @@ export class RunStore {
     await this.kv.put('record', pack({ spec, steps }));
   }
 
-  /** Writes a ring epoch by compare-and-set and returns its number, which is larger than every one before. */
+  /**
+   * Writes a ring epoch by compare-and-set and returns its number, which is larger than every one before. Throws
+   * OutdatedError when another coordinator has written one meanwhile.
+   */
   async writeRing(record: RingRecord): Promise<number> {
-    this.ringRevision = await this.kv.put('ring', pack(record), { previousSeq: this.ringRevision });
+    const attempt = randomUUID();
+    this.ringRevision = await this.compareAndSet('ring', { attempt, ...record }, this.ringRevision, (found) =>
+      ringSchema.safeParse(found).data?.attempt === attempt,
+    );
     return this.ringRevision;
+  }
+
+  /**
+   * @param isOurs tells from a value that was found whether it is the one that was to be written: an answer may have
+   * been lost on its way
+   */
+  private async compareAndSet(
+    key: string,
+    value: unknown,
+    revision: number,
+    isOurs: (found: unknown) => boolean,
+  ): Promise<number> {
+    try {
+      return await this.kv.put(key, pack(value), { previousSeq: revision });
+    } catch (error) {
+      const found = await this.kv.get(key);
+      if (found !== null && isOurs(found.json())) return found.revision;
+      throw isConflict(error) || (found?.revision ?? 0) !== revision ? new OutdatedError(`key ${key}`) : error;
+    }
   }
 
   async readHistory(record: CheckpointRecord): Promise<Uint8Array | null> {
@@ -125,15 +201,36 @@ export class RunStore {
     const known = this.pointer === null ? [] : [this.pointer.newest, ...this.pointer.older];
     const kept = known.slice(0, limits.checkpointsKept - 1);
     const pointer = { newest: complete, older: kept };
-    this.pointerRevision = await this.kv.put('checkpoint', pack(pointer), {
-      previousSeq: this.pointerRevision,
-    });
+    this.pointerRevision = await this.compareAndSet(
+      'checkpoint',
+      pointer,
+      this.pointerRevision,
+      (found) => pointerSchema.safeParse(found).data?.newest.object === complete.object,
+    );
     this.pointer = pointer;
-    for (const old of known.slice(limits.checkpointsKept - 1)) {
-      await this.objects.delete(old.object);
-      if (old.historyObject !== null) await this.objects.delete(old.historyObject);
-    }
+    await this.dropUnkept(pointer);
     return complete;
+  }
+
+  /** Removes older checkpoints, and states that were stored for checkpoints that came to nothing. */
+  private async dropUnkept({ newest, older }: z.infer<typeof pointerSchema>): Promise<void> {
+    const kept = new Set([newest, ...older].flatMap(({ object, historyObject }) => [object, historyObject]));
+    for (const { name } of await this.objects.list())
+      if (name.startsWith(STATE_PREFIX) && !kept.has(name)) await this.objects.delete(name);
+  }
+
+  /** Who leads; null before anybody did. */
+  async readLead(): Promise<{ readonly revision: number; readonly lead: Lead } | null> {
+    const entry = await this.kv.get('leader');
+    return entry === null ? null : { revision: entry.revision, lead: leadSchema.parse(entry.json()) };
+  }
+
+  /** Takes, renews or ends the lead; returns its revision. Throws OutdatedError when somebody else was quicker. */
+  async writeLead(lead: Lead, revision: number): Promise<number> {
+    return this.compareAndSet('leader', lead, revision, (found) => {
+      // Any of its own renewals: an earlier one may have gone through late.
+      return leadSchema.safeParse(found).data?.holder === lead.holder;
+    });
   }
 
   /** One of the files that a worker has put there. */

@@ -27,7 +27,9 @@ export function statusOf(
     discriminatorFake: last?.discriminatorFake ?? null,
     workers: epoch?.world.length ?? 0,
     spares: epoch?.spares.length ?? 0,
+    keptOut: [...state.workers.values()].filter(({ excluded }) => excluded?.heard === true).length,
     ringEpoch: epoch?.ringEpoch ?? 0,
+    ringEpochReason: epoch?.reason.slice(0, 4_000) ?? '',
     dataset: spec.dataset.name,
     engine: spec.engine === 'auto' ? null : spec.engine,
   };

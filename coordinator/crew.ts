@@ -1,0 +1,156 @@
+import { NO_TOTALS, PROTOCOL_VERSION, type RunSpec, type UpMessage } from '../proto/index.js';
+import { end, say, stay, then } from './decision.js';
+import type { Decision, RunState, WorkerRecord } from './run-state.js';
+import { addStrike, keepOutMs, strikesOf } from './strikes.js';
+
+const isFrozen = (spec: RunState['spec']): spec is RunSpec => 'engineFingerprint' in spec;
+
+export function withWorker(state: RunState, worker: WorkerRecord): RunState {
+  return { ...state, workers: new Map(state.workers).set(worker.workerId, worker) };
+}
+
+export function withoutWorker(state: RunState, workerId: string): RunState {
+  const workers = new Map(state.workers);
+  workers.delete(workerId);
+  return { ...state, workers };
+}
+
+/** What users call a worker. */
+export const nameOf = (state: RunState, workerId: string): string =>
+  state.workers.get(workerId)?.name ?? workerId;
+
+export const namesOf = (state: RunState, ids: readonly string[]): string =>
+  ids.map((id) => nameOf(state, id)).join(', ');
+
+/** Workers that can be asked where they stand: also those that are to leave. */
+export const reachable = (state: RunState): WorkerRecord[] =>
+  [...state.workers.values()].filter((worker) => worker.ready && worker.excluded === null);
+
+/** Workers that can take a place in the world, longest known first. */
+export const candidates = (state: RunState): WorkerRecord[] =>
+  reachable(state).filter((worker) => worker.leaving === null);
+
+/** Notes that a worker was heard; one that was found silent is heard again only by a sign of its replica's life. */
+export function hear(state: RunState, workerId: string, nowMs: number, replicaLives: boolean): RunState {
+  const worker = state.workers.get(workerId);
+  if (worker === undefined) return state;
+  const { excluded } = worker;
+  const heard = excluded === null ? null : { ...excluded, heard: excluded.heard || replicaLives };
+  const lastSeenMs = replicaLives ? nowMs : worker.lastSeenMs;
+  return withWorker(state, { ...worker, lastSeenMs, excluded: heard });
+}
+
+/** Counts a failure of the worker. */
+export function strike(state: RunState, workerId: string, nowMs: number): RunState {
+  return { ...state, strikes: addStrike(state.strikes, nameOf(state, workerId), nowMs) };
+}
+
+/** How long a worker of this name is kept out from now on, with words for it. */
+function penalty(state: RunState, name: string, nowMs: number): { untilMs: number; words: string } {
+  const failures = state.strikes.get(name) ?? [];
+  const untilMs = (failures.at(-1) ?? -Infinity) + keepOutMs(state.strikes, name);
+  const waitMs = Math.max(0, untilMs - nowMs);
+  const words =
+    waitMs === 0
+      ? ''
+      : `${name} failed ${strikesOf(state.strikes, name)} times lately and is kept out for ${(waitMs / 1000).toFixed(1)} s`;
+  return { untilMs: nowMs + waitMs, words };
+}
+
+/**
+ * Takes a worker out of the candidates, until it is heard again and has been kept out for as long as its failures ask.
+ * @param heard it is well enough to be heard already
+ */
+export function exclude(state: RunState, workerId: string, nowMs: number, heard: boolean): Decision {
+  const worker = state.workers.get(workerId);
+  if (worker === undefined || worker.excluded !== null) return stay(state);
+  const struck = strike(state, workerId, nowMs);
+  const { untilMs, words } = penalty(struck, worker.name, nowMs);
+  const next = withWorker(struck, { ...worker, excluded: { untilMs, heard } });
+  return words === '' ? stay(next) : stay(next, say('warning', words));
+}
+
+/** Lets excluded workers that were heard again back in, as newcomers, once their time has come. */
+export function readmit(state: RunState, nowMs: number, atOnce: boolean): RunState {
+  let next = state;
+  for (const worker of state.workers.values()) {
+    if (worker.excluded?.heard !== true) continue;
+    if (!atOnce && nowMs < worker.excluded.untilMs) continue;
+    next = withWorker(withoutWorker(next, worker.workerId), { ...worker, excluded: null, lastSeenMs: nowMs });
+  }
+  return next;
+}
+
+function refuse(
+  state: RunState,
+  workerId: string,
+  code: 'usage' | 'fingerprint-mismatch' | 'protocol',
+  message: string,
+): Decision {
+  const refused = stay(
+    state,
+    { kind: 'refuse', workerId, code, message },
+    say('warning', `${nameOf(state, workerId)} was refused: ${message}`),
+  );
+  return state.plan.refusalEndsRun && state.epoch === null
+    ? then(refused, (next) => end(next, 'failed', 2, message))
+    : refused;
+}
+
+export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: number): Decision {
+  const { workerId } = hello;
+  if (hello.protocol !== PROTOCOL_VERSION) {
+    const message = `protocol ${PROTOCOL_VERSION} was expected, the worker speaks ${hello.protocol}: run the same version everywhere`;
+    return refuse(state, workerId, 'protocol', message);
+  }
+  const name = state.spec.engine === 'auto' ? hello.engine : state.spec.engine;
+  const probe = hello.engines.find((engine) => engine.name === name);
+  if (probe?.usable !== true) {
+    const why = probe === undefined ? 'the worker does not know it' : probe.reason;
+    const message = `the run's engine ${name} was expected on ${hello.hostname}: ${why}`;
+    return refuse(state, workerId, 'usage', message);
+  }
+  const spec = { ...state.spec, engine: name };
+  const known = state.workers.get(workerId);
+  const fresh: WorkerRecord = {
+    workerId,
+    name: hello.name,
+    hostname: hello.hostname,
+    pid: hello.pid,
+    ring: hello.ring,
+    ready: false,
+    holdsState: false,
+    leaving: null,
+    excluded: null,
+    lastSeenMs: nowMs,
+    totals: NO_TOTALS,
+  };
+  const next = withWorker({ ...state, spec }, known ?? fresh);
+  return stay(next, { kind: 'welcome', workerId, spec });
+}
+
+/** A worker's engine is up. The first fingerprint freezes the RunSpec; another one is refused. */
+export function onReady(state: RunState, ready: UpMessage<'ready'>, nowMs: number): Decision {
+  const worker = state.workers.get(ready.workerId);
+  if (worker === undefined || worker.ready || ready.runId !== state.plan.runId) return stay(state);
+  if (isFrozen(state.spec) && state.spec.engineFingerprint !== ready.engineFingerprint) {
+    const message =
+      `engine fingerprint ${state.spec.engineFingerprint.slice(0, 12)} was expected, ${worker.name} has ` +
+      `${ready.engineFingerprint.slice(0, 12)} (${ready.engine} ${ready.engineVersion}): another processor or version ` +
+      'computes other bits, so it cannot take part in this run';
+    return refuse(state, ready.workerId, 'fingerprint-mismatch', message);
+  }
+  const spec: RunSpec = { ...state.spec, engineFingerprint: ready.engineFingerprint };
+  const { untilMs, words } = penalty(state, worker.name, nowMs);
+  const next = withWorker(
+    { ...state, spec },
+    {
+      ...worker,
+      ready: true,
+      holdsState: ready.nextUpdate !== null,
+      lastSeenMs: nowMs,
+      excluded: words === '' ? null : { untilMs, heard: true },
+    },
+  );
+  return words === '' ? stay(next) : stay(next, say('warning', words));
+}

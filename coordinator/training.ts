@@ -1,0 +1,207 @@
+import { limits, rankOfShard, stepOf, type UpMessage, type UpdateRow } from '../proto/index.js';
+import { onAgreed, tryCommit } from './checkpointing.js';
+import { withWorker } from './crew.js';
+import { fail, say, stay, then } from './decision.js';
+import { beginToFinish, settle } from './finishing.js';
+import { measurePace } from './pace.js';
+import { compareFingerprints } from './replica-guard.js';
+import type { Decision, RingEpoch, RunCommand, RunState } from './run-state.js';
+import { distrust, openSurvey } from './world-change.js';
+
+/** Ring epochs in a row in which no update was applied that end the run: the same update fails everywhere. */
+const MAX_FRUITLESS = 12;
+
+/** A ring epoch's record is written: its world starts, unless something has changed meanwhile. */
+export function onRingWritten(
+  state: RunState,
+  written: Omit<RingEpoch, 'started' | 'sentAtMs' | 'fruitful'>,
+  nowMs: number,
+): Decision {
+  const { phase } = state;
+  if (phase.kind !== 'writing') return stay(state);
+  const { nextUpdate, source, world } = written;
+  const epoch: RingEpoch = { ...written, started: new Set(), sentAtMs: nowMs, fruitful: false };
+  const fruitless = state.fruitless + 1;
+  const rewound = source.kind !== 'peer' && nextUpdate < state.committed;
+  const next: RunState = {
+    ...state,
+    epoch,
+    phase: { kind: 'training' },
+    recordedEpoch: epoch.ringEpoch,
+    recordedWorld: world,
+    committed: rewound ? nextUpdate : state.committed,
+    assigned: stepOf(nextUpdate),
+    fingerprints: new Map(),
+    settled: new Set(),
+    fruitless,
+    unwritten: 0,
+    pace: { ...state.pace, sinceMs: nowMs },
+  };
+  if (fruitless > MAX_FRUITLESS) {
+    const why = `update ${nextUpdate} (step ${stepOf(nextUpdate)}) failed in ${MAX_FRUITLESS} ring epochs in a row, at last: ${epoch.cause.text}`;
+    return fail(next, why);
+  }
+  const begun = stay(
+    next,
+    ...(rewound ? [{ kind: 'truncate' as const, update: nextUpdate }] : []),
+    say('info', `ring epoch ${epoch.ringEpoch}: ${epoch.reason}`),
+  );
+  const { changed } = phase;
+  if (changed !== null) return then(begun, (now) => openSurvey(now, changed, nowMs));
+  const starts = startsFor(epoch, recipients(epoch));
+  return then({ ...begun, commands: [...begun.commands, ...starts] }, goOn);
+}
+
+/** Members, and the one that hands its state over when it is none. */
+function recipients({ world, source }: RingEpoch): readonly string[] {
+  const peer = source.kind === 'peer' ? source.peer.workerId : undefined;
+  return peer === undefined || world.includes(peer) ? world : [...world, peer];
+}
+
+const startsFor = (epoch: RingEpoch, ids: readonly string[]): RunCommand[] =>
+  ids.filter((id) => !epoch.started.has(id)).map((workerId) => ({ kind: 'start', workerId }));
+
+/** Starts again whoever has not acknowledged it. */
+export function startAgain(state: RunState, afterMs: number, nowMs: number): Decision {
+  const { epoch } = state;
+  if (epoch === null || isComplete(epoch) || nowMs - epoch.sentAtMs < afterMs) return stay(state);
+  return stay(
+    { ...state, epoch: { ...epoch, sentAtMs: nowMs } },
+    ...startsFor(epoch, recipients(epoch)),
+  );
+}
+
+/** Every member has its state and its place in the ring. */
+export const isComplete = ({ world, started }: RingEpoch): boolean => world.every((id) => started.has(id));
+
+export function onStarted(state: RunState, message: UpMessage<'started'>, nowMs: number): Decision {
+  const { epoch } = state;
+  if (epoch === null || message.ringEpoch !== epoch.ringEpoch) return stay(state);
+  const started = new Set(epoch.started).add(message.workerId);
+  const next = { ...state, epoch: { ...epoch, started } };
+  const first = !isComplete(epoch) && isComplete(next.epoch);
+  // Nobody needs those that leave any more.
+  const leavers = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
+  const released = first
+    ? stay(
+        { ...next, pace: { ...next.pace, sinceMs: nowMs } },
+        ...leavers.map(({ workerId }): RunCommand => ({ kind: 'release', workerId })),
+      )
+    : stay(next);
+  const { nextUpdate: update, stateFingerprint: fingerprint } = message;
+  return then(released, (now) => guard(now, message.workerId, [{ update, fingerprint }], nowMs));
+}
+
+/** Compares fingerprints. */
+function guard(
+  state: RunState,
+  workerId: string,
+  reported: readonly { readonly update: number; readonly fingerprint: string }[],
+  nowMs: number,
+): Decision {
+  const { epoch } = state;
+  if (epoch === null || !epoch.world.includes(workerId)) return stay(state);
+  const outcome = compareFingerprints(state.fingerprints, epoch.world, workerId, reported);
+  const next = { ...state, fingerprints: outcome.book };
+  if (outcome.mismatch !== null) return distrust(next, outcome.mismatch, nowMs);
+  return onAgreed(next, outcome.agreed);
+}
+
+const isUnderWay = ({ phase }: RunState): boolean => phase.kind === 'training' || phase.kind === 'finishing';
+
+export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: number): Decision {
+  const { epoch } = state;
+  const worker = state.workers.get(report.workerId);
+  if (epoch === null || worker === undefined || report.ringEpoch !== epoch.ringEpoch) return stay(state);
+  const counted = withWorker(state, { ...worker, totals: report.totals });
+  // What was applied before everybody left is applied, also when it is told during the survey.
+  const committed = then(bearFruit(counted, epoch, report, nowMs), (next) =>
+    commit(next, report.rows, nowMs),
+  );
+  return then(committed, (next) =>
+    isUnderWay(next)
+      ? then(guard(next, report.workerId, report.fingerprints, nowMs), (guarded) =>
+          isUnderWay(guarded)
+            ? then(then(tryCommit(guarded), (now) => settle(now, report, nowMs)), goOn)
+            : stay(guarded),
+        )
+      : stay(next),
+  );
+}
+
+/** The first update of a ring epoch: whatever broke the one before is overcome. */
+function bearFruit(
+  state: RunState,
+  epoch: RingEpoch,
+  report: UpMessage<'report'>,
+  nowMs: number,
+): Decision {
+  if (epoch.fruitful || report.nextUpdate <= epoch.nextUpdate) return stay(state);
+  const { fault } = state;
+  const next = {
+    ...state,
+    epoch: { ...epoch, fruitful: true },
+    fruitless: 0,
+    suspect: null,
+    fault: null,
+  };
+  if (fault === null) return stay(next);
+  const seconds = ((nowMs - fault.atMs) / 1000).toFixed(2);
+  return stay(next, say('info', `${fault.text}: ${seconds} s to the next commit`));
+}
+
+/**
+ * Commits the rows that follow on what is committed. An applied update is final with the first report of it: all
+ * replicas that apply it, now or after a fault, compute the same bits.
+ */
+function commit(state: RunState, rows: readonly UpdateRow[], nowMs: number): Decision {
+  const fresh: UpdateRow[] = [];
+  for (const row of rows) if (row.update === state.committed + fresh.length) fresh.push(row);
+  if (fresh.length === 0) return stay(state);
+  const committed = stay(
+    {
+      ...state,
+      committed: state.committed + fresh.length,
+      pace: measurePace(state.pace, fresh.length, nowMs),
+    },
+    { kind: 'append', rows: fresh },
+  );
+  const skipped = fresh.find((row) => row.skippedSteps >= limits.maxSkippedSteps);
+  if (skipped === undefined) return committed;
+  const why = `gradients were not finite in ${skipped.skippedSteps} steps in a row, up to step ${stepOf(skipped.update)}`;
+  return then(committed, (next) => fail(next, why));
+}
+
+/** Assigns as far ahead as the plan allows; once the goal is committed, begins to finish. */
+export function goOn(state: RunState): Decision {
+  const { epoch, phase, plan } = state;
+  if (phase.kind !== 'training' || epoch === null) return stay(state);
+  // After a coordinator came back, the rows up to where the workers stand are still to come.
+  const base = Math.max(stepOf(state.committed), stepOf(epoch.nextUpdate));
+  const until = Math.min(state.goal, base + plan.prefetch);
+  const commands: RunCommand[] = [];
+  for (let step = state.assigned; step < until; step++) commands.push(...assignStep(state, epoch, step));
+  const next = { ...state, assigned: Math.max(state.assigned, until) };
+  const assigned = stay(next, ...commands);
+  return state.committed < 2 * state.goal ? assigned : then(assigned, beginToFinish);
+}
+
+function assignStep(state: RunState, epoch: RingEpoch, step: number, only?: readonly number[]): RunCommand[] {
+  const { shards } = state.spec;
+  const wanted = only ?? Array.from({ length: shards }, (_, shard) => shard);
+  return wanted.flatMap((shard): RunCommand[] => {
+    const workerId = epoch.world[rankOfShard(step, shard, shards, epoch.world.length)];
+    return workerId === undefined || shard >= shards ? [] : [{ kind: 'assign', workerId, step, shard }];
+  });
+}
+
+export function onNeed(state: RunState, need: UpMessage<'need'>): Decision {
+  const { epoch } = state;
+  if (epoch === null || need.ringEpoch !== epoch.ringEpoch || need.step >= state.assigned) return stay(state);
+  if (!isUnderWay(state)) return stay(state);
+  const commands = assignStep(state, epoch, need.step, need.shards);
+  return stay(
+    state,
+    ...commands.filter((command) => command.kind === 'assign' && command.workerId === need.workerId),
+  );
+}

@@ -1,0 +1,208 @@
+import { stepOf, type UpMessage } from '../proto/index.js';
+import { brokenLink, linkKey, type LinkFailure } from './blame.js';
+import { candidates, exclude, nameOf, namesOf, reachable } from './crew.js';
+import { fail, say, stay, then } from './decision.js';
+import { compareStandings, decideStart, type Candidate, type StandingMismatch } from './membership.js';
+import { isCut } from './ring-order.js';
+import type { Cause, Decision, RunState } from './run-state.js';
+
+/** A link that failed twice in a row is not tried again for so long. */
+const CUT_MS = 60_000;
+/** Times that replicas may differ without a checkpoint between before the run is given up. */
+const MAX_MISMATCHES = 3;
+
+/** For the others of a world to be heard, once one of them was. */
+const GATHER_AGAIN_MS = 500;
+
+const plural = (count: number): string => `${count} worker${count === 1 ? '' : 's'}`;
+
+/**
+ * Begins a change of the world, whatever its cause: everybody is to leave the ring epoch and to say where it stands. While
+ * one is under way already, it takes the further cause in.
+ */
+export function openSurvey(
+  state: RunState,
+  cause: Cause,
+  nowMs: number,
+  failures: readonly LinkFailure[] = [],
+): Decision {
+  const { phase } = state;
+  switch (phase.kind) {
+    case 'ended':
+      return stay(state);
+    case 'surveying': {
+      const fromAgreed = phase.cause.fromAgreed || cause.fromAgreed;
+      const merged = { ...phase.cause, fromAgreed };
+      return stay({
+        ...state,
+        phase: { ...phase, cause: merged, failures: [...phase.failures, ...failures] },
+      });
+    }
+    case 'writing':
+      return stay({ ...state, phase: { ...phase, changed: phase.changed ?? cause } });
+    case 'finishing':
+      // The result is being written: nobody is needed any more.
+      if (phase.stage === 'writing') return stay(state);
+      break;
+    case 'gathering':
+    case 'training':
+  }
+  const survey = state.surveys + 1;
+  const broken = cause.kind === 'lost' || cause.kind === 'fault' || cause.kind === 'stall';
+  return stay(
+    {
+      ...state,
+      surveys: survey,
+      phase: { kind: 'surveying', survey, sinceMs: nowMs, cause, standings: new Map(), failures },
+      checkpointTask: null,
+      exportTask: null,
+      settled: new Set(),
+      joinSinceMs: null,
+      fault: state.fault ?? (broken ? { atMs: cause.atMs, text: cause.text } : null),
+    },
+    surveyCommand(state, survey),
+  );
+}
+
+export const surveyCommand = (state: RunState, survey: number) => ({
+  kind: 'survey' as const,
+  survey,
+  ringEpoch: Math.max(state.recordedEpoch, state.epoch?.ringEpoch ?? 0),
+});
+
+export function onStanding(state: RunState, message: UpMessage<'standing'>, nowMs: number): Decision {
+  const { phase } = state;
+  if (phase.kind !== 'surveying' || message.survey !== phase.survey || message.term !== state.term)
+    return stay(state);
+  const standings = new Map(phase.standings).set(message.workerId, message);
+  return considerStandings({ ...state, phase: { ...phase, standings } }, nowMs, false);
+}
+
+/**
+ * Decides once everybody has answered, or, when that is overdue, with those who have: the others are excluded, and may come
+ * back as newcomers.
+ */
+export function considerStandings(state: RunState, nowMs: number, overdue: boolean): Decision {
+  const { phase } = state;
+  if (phase.kind !== 'surveying') return stay(state);
+  const silent = reachable(state).filter(({ workerId }) => !phase.standings.has(workerId));
+  if (silent.length > 0 && !overdue) return stay(state);
+  let excluded = stay(state);
+  for (const { workerId } of silent)
+    excluded = then(excluded, (next) => exclude(next, workerId, nowMs, false));
+  const names = silent.map(({ name }) => name).join(', ');
+  const words = silent.length === 0 ? '' : `; ${names} did not answer`;
+  return then(excluded, (next) => decide(next, words, silent.length === 0, nowMs));
+}
+
+/** @param allAnswered nobody is missing, so a link that failed has both its ends alive */
+function decide(state: RunState, words: string, allAnswered: boolean, nowMs: number): Decision {
+  const { phase } = state;
+  if (phase.kind !== 'surveying') return stay(state);
+  const answered: Candidate[] = reachable(state).flatMap(({ workerId, ring, leaving }) => {
+    const standing = phase.standings.get(workerId);
+    return standing === undefined
+      ? []
+      : [{ member: { workerId, ...ring }, standing, leaving: leaving !== null }];
+  });
+  const mismatch = phase.cause.fromAgreed ? null : compareStandings(answered);
+  const judged = mismatch === null ? stay(state) : distrust(state, mismatch, nowMs);
+  return then(judged, (trusted) => {
+    const linked = allAnswered ? suspectLink(trusted, phase.failures, nowMs) : stay(trusted);
+    return then(linked, (next) => choose(next, answered, words, nowMs));
+  });
+}
+
+/** Two replicas differ: nobody can say which one is right, so nothing newer than what all agreed on counts. */
+export function distrust(state: RunState, mismatch: StandingMismatch, nowMs: number): Decision {
+  const { update, fingerprints } = mismatch;
+  const who = [...fingerprints]
+    .map(([id, fingerprint]) => `${nameOf(state, id)} ${fingerprint}`)
+    .join(', ');
+  const text = `replicas differ before update ${update} (${who})`;
+  const mismatches = state.mismatches + 1;
+  if (mismatches > MAX_MISMATCHES) {
+    return fail(
+      state,
+      `${text}, for the ${mismatches}th time since the last checkpoint: a machine's memory may be faulty`,
+    );
+  }
+  const cause: Cause = { kind: 'mismatch', text, atMs: nowMs, fromAgreed: true };
+  const { phase } = state;
+  const counted = { ...state, mismatches };
+  const told = say('error', `${text}: all go back to what all agreed on`);
+  if (phase.kind !== 'surveying') return then(stay(counted, told), (next) => openSurvey(next, cause, nowMs));
+  return stay({ ...counted, phase: { ...phase, cause } }, told);
+}
+
+/** A link between two that both live is tried once more; when it fails again at once, it is taken for cut. */
+function suspectLink(state: RunState, failures: readonly LinkFailure[], nowMs: number): Decision {
+  const link = brokenLink(failures);
+  if (link === null) return stay(state);
+  const key = linkKey(link);
+  if (state.suspect !== key) return stay({ ...state, suspect: key });
+  const { workerId: a, neighbour: b } = link;
+  if (isCut(state.cuts, a, b)) return stay(state);
+  const text = `no connection holds between ${nameOf(state, a)} and ${nameOf(state, b)}: they are kept apart for ${CUT_MS / 1000} s`;
+  const cuts = [...state.cuts, { a, b, untilMs: nowMs + CUT_MS }];
+  return stay({ ...state, cuts, suspect: null }, say('warning', text));
+}
+
+function choose(state: RunState, answered: readonly Candidate[], words: string, nowMs: number): Decision {
+  const { phase, spec, checkpoint, committed, cuts } = state;
+  if (phase.kind !== 'surveying') return stay(state);
+  const { cause } = phase;
+  const decision = decideStart({
+    candidates: answered,
+    shards: spec.shards,
+    checkpoint,
+    committed,
+    cuts,
+    fromAgreed: cause.fromAgreed,
+  });
+  if (decision === null) {
+    const released = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
+    const text = `${cause.text}${words}: nobody is left to train, the run waits for a worker`;
+    return stay(
+      { ...state, phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null } },
+      ...released.map(({ workerId }) => ({ kind: 'release' as const, workerId })),
+      say('warning', text),
+    );
+  }
+  const { world, spares, nextUpdate, stateFingerprint, source, from } = decision;
+  const half = nextUpdate % 2 === 0 ? '' : ', second half';
+  const spare = spares.length === 0 ? '' : `, ${namesOf(state, spares)} spare`;
+  const reason = `${cause.text}${words}; ${plural(world.length)} from step ${stepOf(nextUpdate)}${half}, ${from}${spare}`;
+  return stay(
+    { ...state, phase: { kind: 'writing', world, changed: null } },
+    { kind: 'writeRing', world, spares, nextUpdate, stateFingerprint, source, cause, reason },
+  );
+}
+
+/** Nobody trains: surveys once those who are to begin are there. */
+export function gather(state: RunState, nowMs: number): Decision {
+  const { phase, plan } = state;
+  if (phase.kind !== 'gathering') return stay(state);
+  const ready = candidates(state);
+  if (ready.length === 0) return stay({ ...state, phase: { ...phase, firstReadyMs: null } });
+  const firstReadyMs = phase.firstReadyMs ?? nowMs;
+  const known = new Set(ready.map(({ workerId }) => workerId));
+  const held = ready.some(({ holdsState }) => holdsState);
+  const again = held || state.epoch !== null;
+  const complete = held
+    ? state.recordedWorld.every((id) => known.has(id))
+    : state.epoch === null && ready.length >= plan.expectedWorkers;
+  const waited = again
+    ? nowMs - firstReadyMs >= GATHER_AGAIN_MS
+    : nowMs - phase.sinceMs >= plan.waitWorkersMs;
+  if (!complete && !waited) return stay({ ...state, phase: { ...phase, firstReadyMs } });
+  const text = again
+    ? held && state.epoch === null
+      ? 'a coordinator took the lead'
+      : 'workers came back'
+    : complete
+      ? 'first world'
+      : `only ${ready.length} of ${plan.expectedWorkers} workers came within ${plan.waitWorkersMs / 1000} s`;
+  const kind = held && state.epoch === null ? 'coordinator' : 'first';
+  return openSurvey(state, { kind, text, atMs: nowMs, fromAgreed: false }, nowMs);
+}
