@@ -7,13 +7,17 @@ import {
   type UpMessage,
 } from '../proto/index.js';
 import type { Bus } from '../proto/runtime/bus.js';
+import type { FaultHook } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
 import type { EngineProbe } from './engine/index.js';
 import { ObjectFiles } from './object-files.js';
 import type { FromReplica, ReplicaHost } from './replica/index.js';
+import { TaskResults } from './task-results.js';
 
 const HELLO_EVERY_MS = 500;
-const HEARTBEAT_EVERY_MS = 1_000;
+const HEARTBEAT_EVERY_MS = 500;
+/** A worker that leaves waits so long for others to take over; the rest of a container's ten seconds is for the exit. */
+const LEAVE_WITHIN_MS = 8_000;
 
 export interface WorkerEnd {
   readonly exitStatus: number;
@@ -21,11 +25,14 @@ export interface WorkerEnd {
 }
 
 export interface AgentOptions {
+  /** Of this process. */
   readonly workerId: string;
+  readonly name: string;
   readonly advertiseHost: string;
   readonly probes: readonly EngineProbe[];
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
+  readonly fault: FaultHook;
 }
 
 /**
@@ -35,11 +42,15 @@ export interface AgentOptions {
 export class Agent {
   private files: ObjectFiles | null = null;
   private runId: string | null = null;
-  private ready: UpMessage<'ready'> | null = null;
+  private ready: Omit<UpMessage<'ready'>, 'nextUpdate'> | null = null;
+  /** Highest term heard of: a coordinator of a lower one is not obeyed. */
+  private term = 0;
   private surveyed = false;
-  /** Newest ring epoch whose start was taken up, and whose start the replica has. */
-  private startTaken = 0;
-  private startPosted = 0;
+  private leaving: string | null = null;
+  /** What the coordinator has to be told until it surveys. */
+  private failure: UpMessage<'failure'> | null = null;
+  private beat = { value: -1, sinceMs: 0 };
+  private readonly results: TaskResults;
   private readonly timers: NodeJS.Timeout[] = [];
   private finish: (end: WorkerEnd) => void = () => undefined;
   readonly ended: Promise<WorkerEnd>;
@@ -51,27 +62,9 @@ export class Agent {
     private readonly log: Log,
   ) {
     this.ended = new Promise((resolve) => (this.finish = resolve));
-    const { workerId } = options;
+    this.results = new TaskResults(bus, options.workerId);
     replica.onMessage((message) => this.fromReplica(message));
-    bus.onDown('welcome', workerId, (message) => this.onWelcome(message));
-    bus.onDown('refused', workerId, ({ code, message }) => {
-      this.end({
-        exitStatus: code === 'protocol' || code === 'usage' || code === 'fingerprint-mismatch' ? 2 : 1,
-        message,
-      });
-    });
-    bus.onDown('start', workerId, (message) => void this.onStart(message));
-    bus.onDown('checkpoint', workerId, (message) => replica.post({ kind: 'checkpoint', ...message }));
-    bus.onDown('export', workerId, (message) => replica.post({ kind: 'export', ...message }));
-    bus.onDown('settle', workerId, (message) => replica.post({ kind: 'settle', ...message }));
-    bus.onAssignment(workerId, (frame) => replica.assign(frame));
-    bus.onAll('announce', () => this.hello());
-    bus.onAll('survey', (message) => {
-      if (this.ready === null) return;
-      this.surveyed = true;
-      replica.post({ kind: 'survey', ...message });
-    });
-    bus.onAll('stop', ({ reason, failed }) => this.end({ exitStatus: failed ? 1 : 0, message: reason }));
+    this.listen();
     this.every(HELLO_EVERY_MS, () => {
       if (this.runId === null) this.hello();
     });
@@ -79,10 +72,75 @@ export class Agent {
     this.hello();
   }
 
-  /** Says goodbye and ends. */
+  private listen(): void {
+    const { bus, replica } = this;
+    const { workerId } = this.options;
+    bus.onDown('welcome', workerId, (message) => {
+      if (this.obeys(message.term)) this.onWelcome(message);
+    });
+    bus.onDown('refused', workerId, ({ term, message }) => {
+      if (this.obeys(term)) this.end({ exitStatus: 2, message });
+    });
+    bus.onDown('start', workerId, (start) => {
+      if (!this.obeys(start.term)) return;
+      this.failure = this.failure !== null && this.failure.ringEpoch >= start.ringEpoch ? this.failure : null;
+      replica.post({ kind: 'start', start });
+    });
+    for (const topic of ['checkpoint', 'export'] as const) {
+      bus.onDown(topic, workerId, (message) => {
+        if (!this.obeys(message.term) || this.results.repeat(message.task)) return;
+        if (topic === 'checkpoint')
+          replica.post({ kind: topic, ...(message as DownMessage<'checkpoint'>) });
+        else replica.post({ kind: topic, ...(message as DownMessage<'export'>) });
+      });
+    }
+    bus.onDown('settle', workerId, (message) => {
+      if (this.obeys(message.term)) replica.post({ kind: 'settle', ...message });
+    });
+    bus.onDown('released', workerId, ({ term }) => {
+      if (this.obeys(term) && this.leaving !== null) this.go(this.leaving);
+    });
+    bus.onAssignment(workerId, (frame) => replica.assign(frame));
+    bus.onAll('announce', ({ term }) => {
+      if (!this.obeys(term)) return;
+      this.surveyed = false;
+      this.hello();
+      this.tellReady();
+    });
+    bus.onAll('survey', (message) => {
+      if (!this.obeys(message.term) || this.ready === null) return;
+      this.surveyed = true;
+      this.failure = null;
+      replica.post({ kind: 'survey', ...message });
+    });
+    bus.onAll('stop', ({ term, reason, failed }) => {
+      if (this.obeys(term)) this.end({ exitStatus: failed ? 1 : 0, message: reason });
+    });
+    bus.onConnection((up) => replica.setOffline(!up));
+  }
+
+  /** Leaves in order: goes on until the others can do without this worker, or have not taken over in time. */
   leave(reason: string): void {
+    if (this.leaving !== null) return;
+    if (this.ready === null) return this.go(reason);
+    this.leaving = reason;
+    this.tellLeaving();
+    this.timers.push(setTimeout(() => this.go(reason), LEAVE_WITHIN_MS));
+  }
+
+  private go(reason: string): void {
     this.bus.up('goodbye', this.options.workerId, { workerId: this.options.workerId, reason });
     this.end({ exitStatus: 0, message: reason });
+  }
+
+  /** Whether a message comes from the coordinator that leads, as far as is known. */
+  private obeys(term: number): boolean {
+    if (term < this.term) {
+      this.bus.rejections.count('stale');
+      return false;
+    }
+    this.term = term;
+    return true;
   }
 
   private every(periodMs: number, action: () => void): void {
@@ -95,10 +153,11 @@ export class Agent {
   }
 
   private hello(): void {
-    const { workerId, advertiseHost, probes, engine } = this.options;
+    const { workerId, name, advertiseHost, probes, engine } = this.options;
     this.bus.up('hello', workerId, {
       protocol: PROTOCOL_VERSION,
       workerId,
+      name,
       hostname: hostname(),
       pid: process.pid,
       ring: { host: advertiseHost, port: this.replica.ringPort },
@@ -109,10 +168,32 @@ export class Agent {
 
   private heartbeat(): void {
     const { workerId } = this.options;
-    const { ringEpoch, nextUpdate, phase } = this.replica.progress();
-    this.bus.up('heartbeat', workerId, { workerId, runId: this.runId, ringEpoch, nextUpdate, phase });
-    // Core NATS may lose it; the survey is what shows that it has come.
-    if (this.ready !== null && !this.surveyed) this.bus.up('ready', workerId, this.ready);
+    const { ringEpoch, nextUpdate, phase, beat } = this.replica.progress();
+    const nowMs = performance.now();
+    if (beat !== this.beat.value) this.beat = { value: beat, sinceMs: nowMs };
+    this.bus.up('heartbeat', workerId, {
+      workerId,
+      runId: this.runId,
+      ringEpoch,
+      nextUpdate: nextUpdate ?? 0,
+      phase,
+      replicaSilentMs: Math.round(nowMs - this.beat.sinceMs),
+    });
+    // Core NATS may lose a message: each is repeated until something shows that it has come.
+    if (!this.surveyed) this.tellReady();
+    if (this.failure !== null) this.bus.up('failure', workerId, this.failure);
+    if (this.leaving !== null) this.tellLeaving();
+  }
+
+  private tellReady(): void {
+    if (this.ready === null) return;
+    const { nextUpdate } = this.replica.progress();
+    this.bus.up('ready', this.options.workerId, { ...this.ready, nextUpdate });
+  }
+
+  private tellLeaving(): void {
+    const { workerId } = this.options;
+    this.bus.up('leaving', workerId, { workerId, reason: this.leaving ?? '' });
   }
 
   private onWelcome({ runId, spec }: DownMessage<'welcome'>): void {
@@ -121,36 +202,6 @@ export class Agent {
     this.files = new ObjectFiles(this.bus.connection, runId);
     this.log.info({ runId, engine: spec.engine }, 'welcomed');
     this.replica.post({ kind: 'prepare', runId, spec });
-  }
-
-  private async onStart(start: DownMessage<'start'>): Promise<void> {
-    if (start.ringEpoch <= this.startTaken || this.files === null) {
-      // A repeated start: the replica acknowledges again, unless its state is still being fetched.
-      if (start.ringEpoch === this.startPosted) this.replica.post({ kind: 'start', start, state: null });
-      return;
-    }
-    this.startTaken = start.ringEpoch;
-    try {
-      const { source } = start;
-      const state =
-        source.kind === 'checkpoint' ? await this.files.fetch(source.object, source.sha256) : null;
-      this.startPosted = start.ringEpoch;
-      this.replica.post({ kind: 'start', start, state });
-    } catch (error) {
-      this.failure(start.ringEpoch, error);
-    }
-  }
-
-  private failure(ringEpoch: number, error: unknown): void {
-    const { workerId } = this.options;
-    const code = error instanceof OperationalError ? error.code : 'run-failed';
-    this.log.error({ err: error }, 'failure');
-    this.bus.up('failure', workerId, {
-      workerId,
-      ringEpoch,
-      code,
-      message: messageOf(error).slice(0, 4_000),
-    });
   }
 
   private fromReplica(message: FromReplica): void {
@@ -164,11 +215,11 @@ export class Agent {
         const { engine, engineVersion, engineThreads, engineFingerprint } = message;
         this.ready = { workerId, runId: this.runId, engine, engineVersion, engineFingerprint };
         this.log.info({ engine, engineVersion, engineThreads, engineFingerprint }, 'engine is up');
-        return bus.up('ready', workerId, this.ready);
+        return this.tellReady();
       }
       case 'standing': {
-        const { survey, nextUpdate, stateFingerprint } = message;
-        return bus.up('standing', workerId, { workerId, survey, nextUpdate, stateFingerprint });
+        const { kind: _, ...standing } = message;
+        return bus.up('standing', workerId, { workerId, ...standing });
       }
       case 'started': {
         const { ringEpoch, nextUpdate, stateFingerprint } = message;
@@ -190,22 +241,22 @@ export class Agent {
           step: message.step,
           shards: [...message.shards],
         });
-      case 'failure':
-        this.log.error({ code: message.code, ringEpoch: message.ringEpoch }, message.message);
-        return bus.up('failure', workerId, {
-          workerId,
-          ringEpoch: message.ringEpoch,
-          code: message.code,
-          message: message.message,
-        });
+      case 'failure': {
+        const { ringEpoch, code, neighbour } = message;
+        this.log.error({ code, ringEpoch, neighbour }, message.message);
+        this.failure = { workerId, ringEpoch, code, message: message.message, neighbour };
+        return bus.up('failure', workerId, this.failure);
+      }
+      case 'fetch':
+        return void this.fetch(message.object, message.sha256);
       case 'state':
         return void this.storeState(message);
       case 'exported':
         return void this.storeExport(message);
       case 'taskFailed':
-        return bus.up('taskFailed', workerId, { workerId, task: message.task, message: message.message });
+        return this.results.failed(message.task, message.message);
       case 'fatal':
-        bus.up('goodbye', workerId, { workerId, reason: message.message });
+        bus.up('goodbye', workerId, { workerId, reason: message.message.slice(0, 4_000) });
         return this.end({
           exitStatus: message.code === 'usage' || message.code === 'engine-unavailable' ? 2 : 1,
           message: message.message,
@@ -213,34 +264,43 @@ export class Agent {
     }
   }
 
+  /** Reads a checkpoint for the replica. */
+  private async fetch(object: string, sha256: string): Promise<void> {
+    try {
+      if (this.files === null) throw new OperationalError('checkpoint', 'no run is known');
+      const bytes = await this.files.fetch(object, sha256);
+      this.replica.post({ kind: 'fetched', object, bytes });
+    } catch (error) {
+      this.log.error({ err: error, object }, 'a checkpoint could not be read');
+      this.replica.post({ kind: 'notFetched', object, message: messageOf(error) });
+    }
+  }
+
   private async storeState(message: FromReplica & { kind: 'state' }): Promise<void> {
     const { task, update, stateFingerprint, object, bytes } = message;
-    await this.attempt(task, async (workerId, files) => {
+    this.options.fault?.('in-checkpoint', update);
+    await this.attempt(task, async (files) => {
       const file = await files.put({ name: object, bytes });
-      this.bus.up('checkpointed', workerId, { workerId, task, update, file, stateFingerprint });
+      this.results.checkpointed({ task, update, file, stateFingerprint });
     });
   }
 
   private async storeExport(message: FromReplica & { kind: 'exported' }): Promise<void> {
     const { task, prefix, update, files: exported } = message;
-    await this.attempt(task, async (workerId, files) => {
+    await this.attempt(task, async (files) => {
       const stored = [];
       for (const { name, bytes } of exported)
         stored.push(await files.put({ name: `${prefix}/${name}`, bytes }));
-      this.bus.up('exported', workerId, { workerId, task, update, files: stored });
+      this.results.exported({ task, update, files: stored });
     });
   }
 
-  private async attempt(
-    task: string,
-    work: (workerId: string, files: ObjectFiles) => Promise<void>,
-  ): Promise<void> {
-    const { workerId } = this.options;
+  private async attempt(task: string, work: (files: ObjectFiles) => Promise<void>): Promise<void> {
     try {
-      if (this.files !== null) await work(workerId, this.files);
+      if (this.files !== null) await work(this.files);
     } catch (error) {
       this.log.error({ err: error, task }, 'task failed');
-      this.bus.up('taskFailed', workerId, { workerId, task, message: messageOf(error).slice(0, 4_000) });
+      this.results.failed(task, messageOf(error));
     }
   }
 }

@@ -1,13 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { messageOf, OperationalError } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
+import { plannedFaults } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
 import { Agent, type WorkerEnd } from './agent.js';
 import { chooseEngine, probeEngines } from './engine/index.js';
 import { ReplicaHost } from './replica/index.js';
 
 export interface WorkerOptions {
-  readonly workerId: string | undefined;
+  /** What users see; by default host name and process id. */
+  readonly name: string | undefined;
   readonly cluster: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile: string | undefined;
@@ -24,11 +27,14 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
   let bus: Bus | null = null;
   let replica: ReplicaHost | null = null;
   try {
-    const workerId =
-      options.workerId ??
+    const name =
+      options.name ??
       `${hostname()
         .replace(/[^A-Za-z0-9_-]/g, '-')
-        .slice(0, 48)}-${process.pid}`;
+        .slice(0, 40)}-${process.pid}`;
+    // Of this process alone: a worker that is started again is another one to the coordinator.
+    const workerId = `${name.slice(0, 56)}-${randomBytes(3).toString('hex')}`;
+    const fault = plannedFaults(process.env, name);
     const probes = await probeEngines(process.env);
     const choice = chooseEngine(probes, options.engine);
     // Listens beyond loopback only when others are to reach it there.
@@ -43,13 +49,19 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
     connecting.catch(() => undefined); // both start at once; a port that is taken is told first
     replica = await ReplicaHost.start({
       workerId,
+      name,
       ringHost: loopback ? '127.0.0.1' : '0.0.0.0',
       ringPort: options.ringPort,
       engineThreads: options.engineThreads,
     });
     bus = await connecting;
     const { advertiseHost } = options;
-    const agent = new Agent(bus, replica, { workerId, advertiseHost, probes, engine: choice.name }, log);
+    const agent = new Agent(
+      bus,
+      replica,
+      { workerId, name, advertiseHost, probes, engine: choice.name, fault },
+      log,
+    );
     const onStop = (): void => agent.leave('asked to stop');
     stop.addEventListener('abort', onStop);
     if (stop.aborted) onStop();

@@ -11,15 +11,17 @@ export class AssignmentInbox {
   private ringEpoch = 0;
   private readonly steps = new Map<number, Map<number, Uint8Array>>();
   private early: Assignment[] = [];
-  /** Steps below this one are committed. */
-  committedStep = 0;
+  /** Updates below this one are committed. */
+  committed = 0;
+  /** Updates below this one are in a checkpoint. */
+  durable = 0;
   stale = 0;
 
   /** Forgets what belongs to older ring epochs and takes up what came early for this one. */
-  open(ringEpoch: number): void {
+  open(ringEpoch: number, committed: number): void {
     this.ringEpoch = ringEpoch;
     this.steps.clear();
-    this.committedStep = 0;
+    this.committed = committed;
     const early = this.early;
     this.early = [];
     for (const assignment of early) this.put(assignment);
@@ -34,7 +36,8 @@ export class AssignmentInbox {
       if (this.early.length < MAX_EARLY) this.early.push(assignment);
       return;
     }
-    this.committedStep = Math.max(this.committedStep, assignment.committedStep);
+    this.committed = Math.max(this.committed, 2 * assignment.committedStep);
+    this.durable = Math.max(this.durable, 2 * assignment.durableStep);
     let shards = this.steps.get(assignment.step);
     if (shards === undefined) this.steps.set(assignment.step, (shards = new Map<number, Uint8Array>()));
     shards.set(assignment.shard, assignment.pixels);

@@ -2,16 +2,39 @@ import type { DownMessage, RunSpec, RunSpecDraft, UpdateRow, WorkerTotals } from
 
 import type { NamedFile } from '../export/index.js';
 
+/** Something to be done before `update` is computed. */
+export type ReplicaTask =
+  | {
+      readonly kind: 'checkpoint';
+      readonly ringEpoch: number;
+      readonly update: number;
+      readonly task: string;
+      readonly object: string;
+    }
+  | {
+      readonly kind: 'export';
+      readonly ringEpoch: number;
+      readonly update: number;
+      readonly task: string;
+      readonly prefix: string;
+    }
+  | { readonly kind: 'settle'; readonly ringEpoch: number; readonly update: number };
+
 /** What the control thread tells the replica thread. */
 export type ToReplica =
   | { readonly kind: 'prepare'; readonly runId: string; readonly spec: RunSpec | RunSpecDraft }
-  | { readonly kind: 'survey'; readonly survey: number; readonly ringEpoch: number }
-  /** `state` holds the checkpoint's bytes when the source is one and this replica does not stand there already. */
-  | { readonly kind: 'start'; readonly start: DownMessage<'start'>; readonly state: Uint8Array | null }
+  | {
+      readonly kind: 'survey';
+      readonly term: number;
+      readonly survey: number;
+      readonly ringEpoch: number;
+    }
+  | { readonly kind: 'start'; readonly start: DownMessage<'start'> }
   | { readonly kind: 'assignment'; readonly frame: Uint8Array }
-  | { readonly kind: 'checkpoint'; readonly task: string; readonly object: string }
-  | { readonly kind: 'export'; readonly task: string; readonly prefix: string }
-  | { readonly kind: 'settle'; readonly ringEpoch: number; readonly update: number };
+  | ReplicaTask
+  /** Answer to `fetch`: the object's bytes, or why there are none. */
+  | { readonly kind: 'fetched'; readonly object: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'notFetched'; readonly object: string; readonly message: string };
 
 export interface ReplicaReport {
   readonly ringEpoch: number;
@@ -33,9 +56,11 @@ export type FromReplica =
     }
   | {
       readonly kind: 'standing';
+      readonly term: number;
       readonly survey: number;
       readonly nextUpdate: number | null;
       readonly stateFingerprint: string | null;
+      readonly rowsFrom: number;
     }
   | {
       readonly kind: 'started';
@@ -50,7 +75,16 @@ export type FromReplica =
       readonly step: number;
       readonly shards: readonly number[];
     }
-  | { readonly kind: 'failure'; readonly ringEpoch: number; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'failure';
+      readonly ringEpoch: number;
+      readonly code: string;
+      readonly message: string;
+      /** The worker whose link was lost or silent; null when the fault is not a link's. */
+      readonly neighbour: string | null;
+    }
+  /** Asks for an object of the run's store. */
+  | { readonly kind: 'fetch'; readonly object: string; readonly sha256: string }
   | {
       readonly kind: 'state';
       readonly task: string;
@@ -70,7 +104,17 @@ export type FromReplica =
   /** The thread cannot go on at all: one line for the user. */
   | { readonly kind: 'fatal'; readonly code: string; readonly message: string };
 
-/** Places in the shared Int32Array by which the control thread sees how far the replica is without asking it. */
-export const PROGRESS = { ringEpoch: 0, nextUpdate: 1, phase: 2, length: 4 } as const;
-export const PHASES = ['idle', 'wait', 'compute', 'reduce', 'update'] as const;
+/** Places in the Int32Array that both threads share: what one wants to know of the other without asking it. */
+export const PROGRESS = {
+  ringEpoch: 0,
+  /** Plus one; 0 while the replica has no state. */
+  nextUpdate: 1,
+  phase: 2,
+  /** Grows as long as the replica thread lives. */
+  beat: 3,
+  /** By the control thread: 1 while NATS is away. */
+  offline: 4,
+  length: 5,
+} as const;
+export const PHASES = ['idle', 'fetch', 'open', 'wait', 'compute', 'reduce', 'update'] as const;
 export type PhaseName = (typeof PHASES)[number];

@@ -5,10 +5,20 @@ import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } fr
 
 export interface ReplicaThreadData {
   readonly workerId: string;
+  readonly name: string;
   readonly progress: SharedArrayBuffer;
   readonly ringHost: string;
   readonly ringPort: number;
   readonly engineThreads: number;
+}
+
+export interface ReplicaProgress {
+  readonly ringEpoch: number;
+  /** Null while the replica has no state. */
+  readonly nextUpdate: number | null;
+  readonly phase: PhaseName;
+  /** Another number than before means that the replica thread lives. */
+  readonly beat: number;
 }
 
 /** The control thread's handle on the replica thread. */
@@ -76,12 +86,19 @@ export class ReplicaHost {
   }
 
   /** How far the replica is, read without asking it. */
-  progress(): { ringEpoch: number; nextUpdate: number; phase: PhaseName } {
+  progress(): ReplicaProgress {
+    const next = Atomics.load(this.shared, PROGRESS.nextUpdate);
     return {
       ringEpoch: Atomics.load(this.shared, PROGRESS.ringEpoch),
-      nextUpdate: Atomics.load(this.shared, PROGRESS.nextUpdate),
+      nextUpdate: next === 0 ? null : next - 1,
       phase: PHASES[Atomics.load(this.shared, PROGRESS.phase)] ?? 'idle',
+      beat: Atomics.load(this.shared, PROGRESS.beat),
     };
+  }
+
+  /** Whether NATS is away: a neighbour that has no work is no silent one. */
+  setOffline(offline: boolean): void {
+    Atomics.store(this.shared, PROGRESS.offline, Number(offline));
   }
 
   async close(): Promise<void> {

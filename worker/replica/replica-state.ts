@@ -61,6 +61,19 @@ export class ReplicaState {
     }
   }
 
+  /** The whole block as it lies in memory. */
+  view(): Uint8Array {
+    return this.block;
+  }
+
+  /** Changes one bit, as faulty memory would; for tests of the replica guard. */
+  flipBit(part: 'parameters' | 'adam' | 'statistics'): void {
+    const { layout } = this;
+    const start = { parameters: layout.parameters, adam: layout.v, statistics: layout.statistics }[part];
+    const place = start + 4 * 17 + 2; // a high bit of the mantissa of the 18th number
+    this.block[place] = (this.block[place] ?? 0) ^ 0x40;
+  }
+
   /** A copy of the whole block: a checkpoint. */
   copy(): Uint8Array {
     return this.block.slice();

@@ -7,43 +7,67 @@ import {
   type DownMessage,
   type RunSpec,
 } from '../../proto/index.js';
+import { plannedFaults } from '../../proto/runtime/fault-injection.js';
 import { createExactEngine, ENGINE_NAMES } from '../engine/index.js';
 import { KERNELS_VERSION, allocationBytes, loadKernels } from '../kernels/index.js';
-import { ADDER_SCRATCH_BYTES, RingServer, kernelAdder, openRing, type Adder } from '../ring/index.js';
+import {
+  ADDER_SCRATCH_BYTES,
+  RingServer,
+  fetchState,
+  kernelAdder,
+  openRing,
+  serveState,
+  type Adder,
+  type HeldState,
+  type Ring,
+} from '../ring/index.js';
 import { AssignmentInbox } from './assignment-inbox.js';
+import { CheckpointRequests } from './checkpoint-requests.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
 import type { ReplicaThreadData } from './replica-host.js';
 import { ReplicaState } from './replica-state.js';
 import { Replica } from './replica.js';
 import { Reporter } from './reporter.js';
+import { MAX_LOG_BYTES } from './row-log.js';
 import { stateLayout } from './state-layout.js';
+import { UpdatePace } from './update-pace.js';
 import { UpdateBuffers } from './update-buffers.js';
 import { UpdateStep } from './update-step.js';
 
-/** For all members of a ring epoch to be there: one of them may still be reading a checkpoint. */
+/** For all members of a ring epoch to be there: one of them may still be taking over its state. */
 const RING_OPEN_MS = 15_000;
-/** A neighbour may be computing many shards: a frozen process is noticed by its heartbeats long before. */
-const RING_SILENCE_MS = 60_000;
+/** For a state to come, and for its next bytes: a peer that is stopped is given up soon. */
+const STATE_MS = 60_000;
+const STATE_SILENCE_MS = 1_500;
+const BEAT_EVERY_MS = 100;
+
+type Start = DownMessage<'start'>;
 
 invariant(parentPort !== null, 'the replica runs in a thread of its own');
 const port = parentPort;
-const { progress, ringHost, ringPort, workerId, engineThreads } = workerData as ReplicaThreadData;
+const { progress, ringHost, ringPort, workerId, name: workerName, engineThreads } = workerData as ReplicaThreadData;
 const shared = new Int32Array(progress);
 const post = (message: FromReplica, transfer: ArrayBuffer[] = []): void =>
   port.postMessage(message, transfer);
 const nowMs = (): number => performance.now();
 
-function onProgress(ringEpoch: number, nextUpdate: number, phase: PhaseName): void {
+function onProgress(ringEpoch: number, nextUpdate: number | null, phase: PhaseName): void {
   Atomics.store(shared, PROGRESS.ringEpoch, ringEpoch);
-  Atomics.store(shared, PROGRESS.nextUpdate, nextUpdate);
-  Atomics.store(shared, PROGRESS.phase, PHASES.indexOf(phase));
+  Atomics.store(shared, PROGRESS.nextUpdate, nextUpdate === null ? 0 : nextUpdate + 1);
+  onPhase(phase);
 }
 
 function onPhase(phase: PhaseName): void {
   Atomics.store(shared, PROGRESS.phase, PHASES.indexOf(phase));
+  Atomics.add(shared, PROGRESS.beat, 1);
 }
 
+setInterval(() => Atomics.add(shared, PROGRESS.beat, 1), BEAT_EVERY_MS);
+const isOffline = (): boolean => Atomics.load(shared, PROGRESS.offline) !== 0;
+
+const fault = plannedFaults(process.env, workerName);
 const inbox = new AssignmentInbox();
+const checkpoints = new CheckpointRequests((object, sha256) => post({ kind: 'fetch', object, sha256 }));
 
 /** Brings engine, kernels and memory up for a run. */
 async function prepare(
@@ -68,20 +92,57 @@ async function prepare(
   ]);
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
   const reporter = new Reporter(nowMs());
-  const updateStep = new UpdateStep({ spec, engine, kernels, state, buffers, reporter, nowMs, onPhase });
-  const open = (start: DownMessage<'start'>, signal: AbortSignal) =>
+  const updateStep = new UpdateStep({ spec, engine, kernels, state, buffers, reporter, nowMs, onPhase, fault });
+  const pace = new UpdatePace();
+  const rankOf = ({ members }: Start, id: string): number => {
+    const rank = members.findIndex((member) => member.workerId === id);
+    return rank < 0 ? members.length : rank; // a source that is no member has the rank after the last
+  };
+  const open = (start: Start, signal: AbortSignal, onFailure: () => void): Promise<Ring> =>
     openRing({
       server,
       runId,
       ringEpoch: start.ringEpoch,
       secret: start.secret,
-      rank: start.members.findIndex((member) => member.workerId === workerId),
+      rank: rankOf(start, workerId),
       members: start.members,
       openMs: RING_OPEN_MS,
-      silenceMs: RING_SILENCE_MS,
+      silenceMs: pace.silenceMs(),
+      suspended: isOffline,
+      onFailure,
+      ...(fault === undefined ? {} : { onSegment: (phase, update) => fault(`in-${phase}`, update) }),
       adder,
       signal,
     });
+  const fetch = (start: Start, signal: AbortSignal) => {
+    invariant(start.source.kind === 'peer', 'a state is fetched from a peer');
+    const { peer } = start.source;
+    return fetchState({
+      runId,
+      ringEpoch: start.ringEpoch,
+      secret: start.secret,
+      fromRank: rankOf(start, workerId),
+      toRank: rankOf(start, peer.workerId),
+      peer,
+      stateBytes: layout.bytes,
+      maxRowsBytes: MAX_LOG_BYTES + 8,
+      silenceMs: STATE_SILENCE_MS,
+      deadlineMs: STATE_MS,
+      refusals: server.refusals,
+      signal,
+      onProgress: () => fault?.('in-state-transfer', start.nextUpdate),
+    });
+  };
+  const serve = (start: Start, held: HeldState) => {
+    const { ringEpoch, secret } = start;
+    const toRank = rankOf(start, workerId);
+    const fromRanks = start.members.map((_, rank) => rank).filter((rank) => rank !== toRank);
+    const onSent = (): void => fault?.('in-state-transfer', start.nextUpdate);
+    return serveState(server, { runId, ringEpoch, secret, toRank, fromRanks }, held, {
+      silenceMs: STATE_SILENCE_MS,
+      onSent,
+    });
+  };
   const replica = new Replica({
     workerId,
     spec,
@@ -89,8 +150,13 @@ async function prepare(
     updateStep,
     inbox,
     reporter,
+    pace,
     generate: (noise) => engine.generate(noise, state.statistics),
     openRing: open,
+    fetchCheckpoint: (object, sha256, signal) => checkpoints.fetch(object, sha256, signal),
+    fetchState: fetch,
+    serveState: serve,
+    fault,
     post: (message) => post(message, message.kind === 'state' ? [message.bytes.buffer as ArrayBuffer] : []),
     onProgress,
     nowMs,
@@ -138,9 +204,12 @@ async function main(): Promise<void> {
         orders = orders.then(async () => void (replica = await prepare(server, message))).catch(fatal);
         return;
       case 'survey':
-        return order((target) => target.survey(message.survey, message.ringEpoch));
+        return order((target) => target.survey(message.term, message.survey, message.ringEpoch));
       case 'start':
-        return order((target) => target.start(message.start, message.state));
+        return order((target) => target.start(message.start));
+      case 'fetched':
+      case 'notFetched':
+        return checkpoints.answer(message);
       case 'assignment':
         if (replica !== null) takeAssignment(message.frame, replica);
         return;

@@ -8,18 +8,27 @@ import {
   type DownMessage,
   type RunSpec,
 } from '../../proto/index.js';
+import type { FaultHook } from '../../proto/runtime/fault-injection.js';
 import { exportGenerator } from '../export/index.js';
-import type { Ring } from '../ring/index.js';
+import type { HeldState, Neighbour, Ring } from '../ring/index.js';
 import type { AssignmentInbox } from './assignment-inbox.js';
-import type { FromReplica, PhaseName } from './port.js';
+import type { FromReplica, PhaseName, ReplicaTask } from './port.js';
 import type { ReplicaState } from './replica-state.js';
 import type { Reporter } from './reporter.js';
+import type { UpdatePace } from './update-pace.js';
 import type { OwnShard, UpdateStep } from './update-step.js';
 
 /** A fingerprint of the whole state this often. */
 const FINGERPRINT_EVERY_UPDATES = 64;
 /** What has not come after this long is asked for again. */
 const ASK_AGAIN_MS = 250;
+
+type Start = DownMessage<'start'>;
+
+/** A fault of somebody else, as far as can be told. */
+export interface BlamedError extends Error {
+  readonly neighbour?: Neighbour | undefined;
+}
 
 export interface ReplicaParts {
   readonly workerId: string;
@@ -28,17 +37,24 @@ export interface ReplicaParts {
   readonly updateStep: UpdateStep;
   readonly inbox: AssignmentInbox;
   readonly reporter: Reporter;
+  readonly pace: UpdatePace;
   readonly generate: (noise: Float32Array) => Promise<Float32Array>;
-  readonly openRing: (start: DownMessage<'start'>, signal: AbortSignal) => Promise<Ring>;
+  /** `onFailure` is told of a ring that fails between two reductions. */
+  readonly openRing: (start: Start, signal: AbortSignal, onFailure: () => void) => Promise<Ring>;
+  /** Reads a checkpoint. */
+  readonly fetchCheckpoint: (object: string, sha256: string, signal: AbortSignal) => Promise<Uint8Array>;
+  /** Takes the state over from the start's source. */
+  readonly fetchState: (
+    start: Start,
+    signal: AbortSignal,
+  ) => Promise<{ readonly state: Uint8Array; readonly rows: Uint8Array }>;
+  /** Lets the others take this replica's state over; the function returned ends that. */
+  readonly serveState: (start: Start, held: HeldState) => () => void;
   readonly post: (message: FromReplica) => void;
-  readonly onProgress: (ringEpoch: number, nextUpdate: number, phase: PhaseName) => void;
+  readonly onProgress: (ringEpoch: number, nextUpdate: number | null, phase: PhaseName) => void;
   readonly nowMs: () => number;
+  readonly fault: FaultHook;
 }
-
-type Task =
-  | { readonly kind: 'checkpoint'; readonly task: string; readonly object: string }
-  | { readonly kind: 'export'; readonly task: string; readonly prefix: string }
-  | { readonly kind: 'settle'; readonly ringEpoch: number; readonly update: number };
 
 /**
  * A replica that follows the coordinator: obeys ring epochs, and within one computes update after update as
@@ -52,7 +68,7 @@ export class Replica {
   private leave = new AbortController();
   private loop: Promise<void> = Promise.resolve();
   private started: (FromReplica & { kind: 'started' }) | null = null;
-  private readonly tasks: Task[] = [];
+  private tasks: ReplicaTask[] = [];
   /** Wakes the loop when it waits for assignments or tasks. */
   private wake: () => void = () => undefined;
 
@@ -63,28 +79,30 @@ export class Replica {
     this.wake();
   }
 
-  addTask(task: Task): void {
+  addTask(task: ReplicaTask): void {
     this.tasks.push(task);
     this.wake();
   }
 
   /** Leaves the ring epoch, for good up to `ringEpoch`, and says where the replica stands. */
-  async survey(survey: number, ringEpoch: number): Promise<void> {
+  async survey(term: number, survey: number, ringEpoch: number): Promise<void> {
     this.ringEpoch = Math.max(this.ringEpoch, ringEpoch);
     this.started = null;
     await this.end();
-    const { state, post } = this.parts;
-    const nextUpdate = this.hasState ? state.get('nextUpdate') : null;
+    const { state, reporter, post, fault } = this.parts;
+    fault?.('in-survey', this.hasState ? state.get('nextUpdate') : 0);
     post({
       kind: 'standing',
+      term,
       survey,
-      nextUpdate,
+      nextUpdate: this.hasState ? state.get('nextUpdate') : null,
       stateFingerprint: this.hasState ? state.fingerprint() : null,
+      rowsFrom: reporter.rows.from,
     });
   }
 
   /** Begins a ring epoch; a start that is not newer than the present one only repeats the acknowledgement. */
-  async start(start: DownMessage<'start'>, checkpoint: Uint8Array | null): Promise<void> {
+  async start(start: Start): Promise<void> {
     const { parts } = this;
     if (start.ringEpoch < this.ringEpoch) return;
     if (start.ringEpoch === this.ringEpoch) {
@@ -95,12 +113,10 @@ export class Replica {
     this.started = null;
     await this.end();
     const leave = (this.leave = new AbortController());
-    this.loop = this.follow(start, checkpoint, leave.signal).catch((error: unknown) => {
-      if (leave.signal.aborted) return;
-      const code = error instanceof OperationalError ? error.code : 'run-failed';
-      const message =
-        error instanceof OperationalError ? error.message : ((error as Error).stack ?? messageOf(error));
-      parts.post({ kind: 'failure', ringEpoch: start.ringEpoch, code, message: message.slice(0, 4_000) });
+    this.loop = this.follow(start, leave.signal).catch((error: unknown) => {
+      if (parts.updateStep.hasTornState) this.hasState = false;
+      this.progress('idle');
+      if (!leave.signal.aborted) this.fail(start, error);
     });
   }
 
@@ -109,19 +125,55 @@ export class Replica {
     this.leave.abort();
     this.wake();
     await this.loop;
+    this.tasks = [];
   }
 
-  private async follow(
-    start: DownMessage<'start'>,
-    checkpoint: Uint8Array | null,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { state, inbox, spec, post, nowMs } = this.parts;
-    this.takeUpState(start, checkpoint);
-    inbox.open(start.ringEpoch);
-    const rank = this.rankIn(start);
-    const ring = await this.parts.openRing(start, signal);
+  private fail(start: Start, error: unknown): void {
+    const operational = error instanceof OperationalError;
+    const message = operational ? error.message : ((error as Error).stack ?? messageOf(error));
+    this.parts.post({
+      kind: 'failure',
+      ringEpoch: start.ringEpoch,
+      code: operational ? error.code : 'run-failed',
+      message: message.slice(0, 2_000),
+      neighbour: this.neighbourOf(start, (error as BlamedError).neighbour),
+    });
+  }
+
+  private neighbourOf(start: Start, neighbour: Neighbour | undefined): string | null {
+    if (neighbour === undefined) return null;
+    const world = start.members.length;
+    const step = neighbour === 'successor' ? 1 : world - 1;
+    return start.members[(this.rankIn(start) + step) % world]?.workerId ?? null;
+  }
+
+  private async follow(start: Start, signal: AbortSignal): Promise<void> {
+    await this.takeUpState(start, signal);
+    const { state, rows } = { state: this.parts.state, rows: this.parts.reporter.rows };
+    const serves = start.source.kind === 'peer' && start.source.peer.workerId === this.parts.workerId;
+    const withdraw = serves
+      ? this.parts.serveState(start, { state: state.view(), rows: rows.encode() })
+      : () => undefined;
     try {
+      // A source that is no member only hands its state over.
+      if (this.rankIn(start) < 0) await aborted(signal);
+      else await this.train(start, signal, withdraw);
+    } finally {
+      withdraw();
+      this.progress('idle');
+    }
+  }
+
+  /** @param onOpen called once all members have their state: nobody is served any more */
+  private async train(start: Start, signal: AbortSignal, onOpen: () => void): Promise<void> {
+    const { state, inbox, spec, reporter, pace, post, nowMs, fault } = this.parts;
+    inbox.open(start.ringEpoch, start.committed);
+    reporter.open();
+    this.progress('open');
+    const rank = this.rankIn(start);
+    const ring = await this.parts.openRing(start, signal, () => this.wake());
+    try {
+      onOpen();
       this.started = {
         kind: 'started',
         ringEpoch: start.ringEpoch,
@@ -135,42 +187,72 @@ export class Replica {
         const update = state.get('nextUpdate');
         const step = stepOf(update);
         const shards = shardsOfRank(step, rank, spec.shards, start.members.length);
-        const own = await this.ownShards(start.ringEpoch, update, shards, signal);
-        const row = await this.parts.updateStep.run(update, own, ring, signal);
-        const { reporter } = this.parts;
+        const own = await this.ownShards(start.ringEpoch, update, shards, ring, signal);
+        fault?.('before-compute', update, { cut: () => ring.close(), flip: (part) => state.flipBit(part) });
+        const sinceMs = nowMs();
+        const silenceMs = pace.silenceMs();
+        const row = await this.parts.updateStep.run(
+          update,
+          own,
+          { allReduce: (vector, options) => ring.allReduce(vector, { ...options, silenceMs }) },
+          signal,
+        );
+        pace.measured(nowMs() - sinceMs);
         reporter.totals.ringBytesSent += ring.bytesSent - countedSent;
         reporter.totals.ringBytesReceived += ring.bytesReceived - countedReceived;
         countedSent = ring.bytesSent;
         countedReceived = ring.bytesReceived;
-        reporter.addRow(row);
+        reporter.rows.add(row);
+        reporter.addUpdate();
         const next = update + 1;
         if (next % FINGERPRINT_EVERY_UPDATES === 0) reporter.addFingerprint(next, state.fingerprint());
         if (networkOf(update) === 'discriminator') continue;
         inbox.dropBelow(step + 1);
+        reporter.rows.dropBelow(Math.min(inbox.durable, inbox.committed));
         if (reporter.isDue(rank, start.reportEverySteps, nowMs())) this.report(start.ringEpoch);
       }
     } finally {
       ring.close();
-      this.progress('idle');
     }
   }
 
-  private rankIn(start: DownMessage<'start'>): number {
+  private rankIn(start: Start): number {
     return start.members.findIndex((member) => member.workerId === this.parts.workerId);
   }
 
-  private takeUpState(start: DownMessage<'start'>, checkpoint: Uint8Array | null): void {
-    const { state, spec } = this.parts;
-    if (!this.hasState) {
-      if (checkpoint !== null) state.restore(checkpoint);
-      else if (start.source.kind === 'initial') state.initialise(spec.seed);
-      this.hasState = true;
+  /** Brings the state to the start's: keeps it, makes it, or takes it over from a checkpoint or a peer. */
+  private async takeUpState(start: Start, signal: AbortSignal): Promise<void> {
+    const { state, spec, reporter, updateStep } = this.parts;
+    const { source, nextUpdate, stateFingerprint } = start;
+    const stands = this.hasState && state.get('nextUpdate') === nextUpdate;
+    if (stands && stateFingerprint !== null && state.fingerprint() === stateFingerprint) return;
+    this.progress('fetch');
+    updateStep.forget();
+    switch (source.kind) {
+      case 'initial':
+        state.initialise(spec.seed);
+        reporter.rows.restart(0);
+        break;
+      case 'checkpoint': {
+        const bytes = await this.parts.fetchCheckpoint(source.object, source.sha256, signal);
+        signal.throwIfAborted();
+        state.restore(bytes);
+        reporter.rows.restart(nextUpdate);
+        break;
+      }
+      case 'peer': {
+        const fetched = await this.parts.fetchState(start, signal);
+        signal.throwIfAborted();
+        state.restore(fetched.state);
+        reporter.rows.replace(fetched.rows, nextUpdate);
+      }
     }
+    this.hasState = true;
     const found = state.get('nextUpdate');
-    if (found !== start.nextUpdate) {
+    if (found !== nextUpdate || (stateFingerprint !== null && state.fingerprint() !== stateFingerprint)) {
       throw new OperationalError(
         'checkpoint',
-        `a state before update ${start.nextUpdate} was expected, found one before ${found}`,
+        `the state before update ${nextUpdate} with fingerprint ${stateFingerprint ?? 'of the beginning'} was expected, found one before ${found} with ${state.fingerprint()}`,
       );
     }
   }
@@ -183,6 +265,7 @@ export class Replica {
     ringEpoch: number,
     update: number,
     shards: readonly number[],
+    ring: Ring,
     signal: AbortSignal,
   ): Promise<OwnShard[]> {
     const { inbox, reporter, nowMs, post } = this.parts;
@@ -191,7 +274,8 @@ export class Replica {
     this.progress('wait');
     for (;;) {
       signal.throwIfAborted();
-      if (update % 2 === 0) await this.doTasks(ringEpoch, update);
+      if (ring.failure !== undefined) throw ring.failure;
+      await this.doTasks(ringEpoch, update);
       const missing = inbox.missing(step, shards);
       if (missing.length === 0) break;
       if (reporter.unreportedUpdates > 0) this.report(ringEpoch);
@@ -223,35 +307,48 @@ export class Replica {
     const { reporter, state, inbox, post, nowMs } = this.parts;
     post({
       kind: 'report',
-      report: reporter.take(ringEpoch, state.get('nextUpdate'), inbox.committedStep, nowMs()),
+      report: reporter.take(ringEpoch, state.get('nextUpdate'), inbox.committed, nowMs()),
     });
   }
 
   private progress(phase: PhaseName): void {
-    this.parts.onProgress(this.ringEpoch, this.hasState ? this.parts.state.get('nextUpdate') : 0, phase);
+    const nextUpdate = this.hasState ? this.parts.state.get('nextUpdate') : null;
+    this.parts.onProgress(this.ringEpoch, nextUpdate, phase);
   }
 
+  /** Does what is to be done before `update`; keeps what is for later. */
   private async doTasks(ringEpoch: number, update: number): Promise<void> {
-    const { state, reporter, post } = this.parts;
-    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) {
-      if (task.kind === 'settle') {
-        if (task.ringEpoch !== ringEpoch || task.update !== update) continue; // it is sent again until it fits
-        reporter.addFingerprint(update, state.fingerprint());
-        this.report(ringEpoch);
-      } else if (task.kind === 'checkpoint') {
-        const { object } = task;
-        post({
-          kind: 'state',
+    if (this.tasks.length === 0) return;
+    const tasks = this.tasks.filter((task) => task.ringEpoch === ringEpoch);
+    this.tasks = tasks.filter((task) => task.update > update);
+    let settles = false;
+    for (const task of tasks) {
+      if (task.update > update) continue;
+      if (task.kind === 'settle') settles ||= task.update === update;
+      else if (task.update === update) await this.doTask(task);
+      else
+        this.parts.post({
+          kind: 'taskFailed',
           task: task.task,
-          object,
-          update,
-          stateFingerprint: state.fingerprint(),
-          bytes: state.copy(),
+          message: `the replica is before update ${update} already, ${task.update} was asked for`,
         });
-      } else {
-        await this.exportTo(task.task, task.prefix, update);
-      }
     }
+    if (!settles) return;
+    this.parts.reporter.addFingerprint(update, this.parts.state.fingerprint());
+    this.report(ringEpoch);
+  }
+
+  private async doTask(task: ReplicaTask & { readonly kind: 'checkpoint' | 'export' }): Promise<void> {
+    const { state, post } = this.parts;
+    if (task.kind === 'export') return this.exportTo(task.task, task.prefix, task.update);
+    post({
+      kind: 'state',
+      task: task.task,
+      object: task.object,
+      update: task.update,
+      stateFingerprint: state.fingerprint(),
+      bytes: state.copy(),
+    });
   }
 
   private async exportTo(task: string, prefix: string, update: number): Promise<void> {
@@ -262,7 +359,7 @@ export class Replica {
         step: stepOf(update),
         parameters: state.parameters,
         statistics: state.statistics,
-        stateSha256: createHash('sha256').update(state.copy()).digest('hex'),
+        stateSha256: createHash('sha256').update(state.view()).digest('hex'),
         generate,
       });
       post({ kind: 'exported', task, prefix, update, files });
@@ -270,4 +367,13 @@ export class Replica {
       post({ kind: 'taskFailed', task, message: messageOf(error) });
     }
   }
+}
+
+/** Rejects once `signal` is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void => reject(new OperationalError('aborted', 'the ring epoch is over'));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
 }

@@ -1,24 +1,29 @@
-import { NO_TOTALS, stepOf, type UpdateRow, type WorkerTotals } from '../../proto/index.js';
+import { NO_TOTALS, type WorkerTotals } from '../../proto/index.js';
 import type { ReplicaReport } from './port.js';
+import { RowLog } from './row-log.js';
 
 /** Nobody who computes is silent for longer. */
 const MAX_SILENCE_MS = 250;
-/** Rows kept for a coordinator that has not answered: far more than it keeps assigned ahead. */
-const MAX_ROWS = 1_024;
 
 /** Collects what a replica has to report, and repeats the rows until the coordinator has committed them. */
 export class Reporter {
-  private rows: UpdateRow[] = [];
+  readonly rows = new RowLog();
   private fingerprints: { update: number; fingerprint: string }[] = [];
   private unreported = 0;
+  private first = true;
   readonly totals: { -readonly [name in keyof WorkerTotals]: number } = { ...NO_TOTALS };
 
   /** @param reportedMs when the time without a report begins */
   constructor(private reportedMs: number) {}
 
-  addRow(row: UpdateRow): void {
-    this.rows.push(row);
-    if (this.rows.length > MAX_ROWS) this.rows.shift();
+  /** A ring epoch begins: its first update is told at once, since somebody waits for it. */
+  open(): void {
+    this.first = true;
+    this.fingerprints = [];
+  }
+
+  /** An update was applied, and its row is in the log. */
+  addUpdate(): void {
     this.unreported += 1;
   }
 
@@ -38,21 +43,25 @@ export class Reporter {
    */
   isDue(rank: number, reportEverySteps: number, nowMs: number): boolean {
     if (nowMs - this.reportedMs >= MAX_SILENCE_MS) return true;
-    return rank === 0 ? this.unreported >= 2 * reportEverySteps : this.fingerprints.length > 0;
+    if (rank === 0) return this.first || this.unreported >= 2 * reportEverySteps;
+    return this.fingerprints.length > 0;
   }
 
-  /** The report as of now; fingerprints and the count of updates start afresh. */
-  take(ringEpoch: number, nextUpdate: number, committedStep: number, nowMs: number): ReplicaReport {
-    this.rows = this.rows.filter((row) => stepOf(row.update) >= committedStep);
+  /**
+   * The report as of now; fingerprints and the count of updates start afresh.
+   * @param committed rows below this update are committed
+   */
+  take(ringEpoch: number, nextUpdate: number, committed: number, nowMs: number): ReplicaReport {
     const report: ReplicaReport = {
       ringEpoch,
       nextUpdate,
-      rows: this.rows,
+      rows: this.rows.since(committed),
       fingerprints: this.fingerprints,
       totals: { ...this.totals },
     };
     this.fingerprints = [];
     this.unreported = 0;
+    this.first = false;
     this.reportedMs = nowMs;
     return report;
   }

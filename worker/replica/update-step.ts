@@ -7,6 +7,7 @@ import {
   type UpdateLayout,
   type UpdateRow,
 } from '../../proto/index.js';
+import type { FaultHook } from '../../proto/runtime/fault-injection.js';
 import type { Engine } from '../engine/index.js';
 import { judge, nextRanges, sumShard, tensorMeans, type TensorRange } from '../exact/index.js';
 import { adamStep, type Kernels } from '../kernels/index.js';
@@ -31,6 +32,7 @@ export interface UpdateParts {
   readonly reporter: Reporter;
   readonly nowMs: () => number;
   readonly onPhase: (phase: 'compute' | 'reduce' | 'update') => void;
+  readonly fault?: FaultHook;
 }
 
 /**
@@ -42,9 +44,22 @@ export class UpdateStep {
   private readonly residents: (number | null)[];
   /** Whose activations each of the engine's slots keeps, as `step/shard`. */
   private readonly activations = new Map<number, string>();
+  private torn = false;
 
   constructor(private readonly parts: UpdateParts) {
     this.residents = new Array<number | null>(parts.buffers.kept).fill(null);
+  }
+
+  /** An update failed while the state was being changed: it is worth nothing until it is replaced. */
+  get hasTornState(): boolean {
+    return this.torn;
+  }
+
+  /** The state was replaced: nothing that was computed from the old one is used again. */
+  forget(): void {
+    this.residents.fill(null);
+    this.activations.clear();
+    this.torn = false;
   }
 
   /**
@@ -82,9 +97,11 @@ export class UpdateStep {
         continue;
       }
       onPhase('update');
+      this.torn = true;
       const skipped = verdict.kind === 'skip';
       const scalars = skipped ? layout.scalarNames.map(() => null) : this.apply(network, ranges);
       this.advance(update, skipped);
+      this.torn = false;
       reporter.totals.updateMs += nowMs() - updateMs;
       reporter.totals.shardsComputed += network === 'generator' ? own.length : 0;
       return { update, scalars, skipped, skippedSteps: state.get('skippedSteps'), redos: attempt };
@@ -116,7 +133,7 @@ export class UpdateStep {
 
   /** The shard's contribution, computed unless it still lies in its buffer. */
   private async contribution(update: number, slot: number, own: OwnShard): Promise<KernelFloats> {
-    const { engine, buffers, kernels, spec } = this.parts;
+    const { engine, buffers, kernels, spec, fault } = this.parts;
     const network = networkOf(update);
     const contribution = buffers.contribution(slot, network);
     const place = slot % buffers.kept;
@@ -131,6 +148,7 @@ export class UpdateStep {
       await engine.discriminatorHalf(slot, own.pixels, noise.floats, out);
       this.activations.set(slot, activations);
     }
+    fault?.('in-compute', update);
     if (network === 'generator') await engine.generatorHalf(slot, contribution.floats);
     this.residents[place] = slot;
     return contribution;
@@ -166,6 +184,7 @@ export class UpdateStep {
     const step = adamStep(t, spec.recipe);
     const { offset: networkOffset } = state.layout.model[network];
     return layout.tensors.slice(0, layout.gradientTensorCount).map(({ offset, size }, index) => {
+      if (index === 1) this.parts.fault?.('in-adam', state.get('nextUpdate'));
       const range = ranges[index];
       invariant(range !== undefined, 'every tensor has a range');
       const place = state.address + 4 * (networkOffset + offset);
