@@ -12,6 +12,7 @@ import {
   type WorkerTotals,
 } from '../proto/index.js';
 import type { Bus } from '../proto/runtime/bus.js';
+import type { FaultHook } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
 import { parseIdx, type Dataset } from './dataset/index.js';
 import type { History } from './history.js';
@@ -68,6 +69,7 @@ export interface CoordinatorParts {
   readonly lead: Leadership;
   readonly log: Log;
   readonly nowMs: () => number;
+  readonly fault: FaultHook;
 }
 
 /**
@@ -218,7 +220,8 @@ export class Coordinator {
       case 'release':
         return bus.down('released', command.workerId, { term });
       case 'survey':
-        return bus.all('survey', { term, survey: command.survey, ringEpoch: command.ringEpoch });
+        bus.all('survey', { term, survey: command.survey, ringEpoch: command.ringEpoch });
+        return this.parts.fault?.('surveyed', this.state.committed);
       case 'writeRing':
         return this.effect(this.writeRing(command));
       case 'start':
@@ -285,7 +288,7 @@ export class Coordinator {
   private async writeRing(command: RunCommand & { kind: 'writeRing' }): Promise<RunEvent> {
     const { kind: _, ...decision } = command;
     const { world, spares, nextUpdate, source, reason } = decision;
-    const { store, log } = this.parts;
+    const { store, log, fault } = this.parts;
     try {
       // A run may have been made longer: its record tells the new length before anything is done for it.
       await store.writeRecord(this.frozenSpec(), this.state.plan.steps);
@@ -296,6 +299,7 @@ export class Coordinator {
         source,
         reason,
       });
+      fault?.('ring-written', nextUpdate);
       log.info({ ringEpoch, world, spares, nextUpdate, reason }, 'ring epoch written');
       if (this.trainingSinceMs === null) await this.writeRunFile('running');
       this.trainingSinceMs ??= this.parts.nowMs();
@@ -356,7 +360,8 @@ export class Coordinator {
   }
 
   private async commitCheckpoint(message: UpMessage<'checkpointed'>): Promise<RunEvent> {
-    const { store, history, log } = this.parts;
+    const { store, history, log, fault } = this.parts;
+    fault?.('checkpoint-stored', message.update);
     const { update, file, stateFingerprint } = message;
     const rows = history.encode(stepOf(update));
     const record = await store

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { OperationalError, messageOf, stepOf } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
+import { plannedFaults } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
 import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
 import { openDataset, type Dataset } from './dataset/index.js';
@@ -81,7 +82,9 @@ async function leadOnce(
     if (!(lead instanceof Leadership)) return lead;
     log.info({ term: lead.term }, 'leads');
     try {
-      return await coordinate(options, { bus, store, lead, dataset: await datasetOpening, log, nowMs }, stop);
+      const fault = plannedFaults(process.env, 'coordinator');
+      const dataset = await datasetOpening;
+      return await coordinate(options, { bus, store, lead, dataset, log, nowMs, fault }, stop);
     } finally {
       lead.release();
     }

@@ -198,7 +198,9 @@ function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number
   if (epoch === null || failure.ringEpoch !== epoch.ringEpoch || code === 'aborted') return stay(state);
   const name = nameOf(state, workerId);
   if (neighbour !== null) {
-    const text = `${name} lost its link to ${nameOf(state, neighbour)} (${message})`;
+    // The worker's log tells the rest.
+    const what = code === 'ring-deadline' ? 'heard nothing from' : 'lost its link to';
+    const text = `${name} ${what} ${nameOf(state, neighbour)}`;
     return openSurvey(state, causeOf('lost', text, nowMs), nowMs, [{ workerId, neighbour }]);
   }
   if (state.phase.kind !== 'training' && state.phase.kind !== 'finishing') return stay(state);
