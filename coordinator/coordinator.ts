@@ -121,7 +121,7 @@ export class Coordinator {
     bus.onUp('goodbye', (message) => this.handle({ kind: 'goodbye', message }));
     bus.onUp('exited', (message) => this.handle({ kind: 'exited', message }));
     bus.onConnection((up) => void this.onConnection(up));
-    lead.hold(
+    lead.watch(
       () => this.depose(),
       () => this.handleHeld(),
     );

@@ -69,7 +69,7 @@ const wait = (ms: number, signal: AbortSignal): Promise<void> =>
 export class Leadership {
   private beat = 0;
   private renewing: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly timer: NodeJS.Timeout;
   private lost = false;
   private onLost: () => void = () => undefined;
   private onRenewed: () => void = () => undefined;
@@ -80,7 +80,9 @@ export class Leadership {
     private renewedMs: number,
     /** The revision by which the lead was taken: larger than that of every leader before. */
     readonly term: number,
-  ) {}
+  ) {
+    this.timer = setInterval(() => void this.renew(), RENEW_EVERY_MS);
+  }
 
   /**
    * Waits until this coordinator leads. Resolves with how the run ended when it did so under another's lead, null when `stop`
@@ -115,11 +117,11 @@ export class Leadership {
     return null;
   }
 
-  /** Renews from now on. @param onLost called once, when another leads @param onRenewed after each renewal */
-  hold(onLost: () => void, onRenewed: () => void): void {
+  /** @param onLost called once, when another leads @param onRenewed after each renewal */
+  watch(onLost: () => void, onRenewed: () => void): void {
     this.onLost = onLost;
     this.onRenewed = onRenewed;
-    this.timer = setInterval(() => void this.renew(), RENEW_EVERY_MS);
+    if (this.lost) queueMicrotask(onLost);
   }
 
   /** Whether this coordinator may still act: its lease cannot have been taken. */

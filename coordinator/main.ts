@@ -82,8 +82,8 @@ async function leadOnce(
     if (!(lead instanceof Leadership)) return lead;
     log.info({ term: lead.term }, 'leads');
     try {
-      const fault = plannedFaults(process.env, 'coordinator');
       const dataset = await datasetOpening;
+      const fault = plannedFaults(process.env, 'coordinator');
       return await coordinate(options, { bus, store, lead, dataset, log, nowMs, fault }, stop);
     } finally {
       lead.release();

@@ -8,15 +8,15 @@ const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(byte
 
 /** The worker's side of a run's object store: puts states and exported files there, fetches a state to go on from. */
 export class ObjectFiles {
-  private store: Promise<ObjectStore> | null = null;
+  private store: ObjectStore | null = null;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly runId: string,
   ) {}
 
-  private open(): Promise<ObjectStore> {
-    this.store ??= this.connection.jetstream().views.os(objectStoreName(this.runId));
+  private async open(): Promise<ObjectStore> {
+    this.store ??= await this.connection.jetstream().views.os(objectStoreName(this.runId));
     return this.store;
   }
 
