@@ -45,8 +45,7 @@ export function judgeLead(
 ): StandbyVerdict {
   if (found === null) return { kind: 'take', revision: 0 };
   const { revision, lead } = found;
-  if (lead.ended !== null)
-    return waited ? { kind: 'ended', ended: lead.ended } : { kind: 'take', revision };
+  if (lead.ended !== null) return waited ? { kind: 'ended', ended: lead.ended } : { kind: 'take', revision };
   if (watched?.revision !== revision) return { kind: 'wait', watched: { revision, sinceMs: nowMs } };
   return nowMs - watched.sinceMs >= LEASE_MS ? { kind: 'take', revision } : { kind: 'wait', watched };
 }

@@ -13,13 +13,7 @@ import {
   withoutWorker,
 } from './crew.js';
 import { end, fail, keptWords, say, stay, then } from './decision.js';
-import {
-  goOnFinishing,
-  onExported,
-  onExportFailed,
-  onResultWritten,
-  watchFinish,
-} from './finishing.js';
+import { goOnFinishing, onExported, onExportFailed, onResultWritten, watchFinish } from './finishing.js';
 import { replicaSilenceMs, stallMs, surveyDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
 import type { Cause, CauseKind, Decision, RunEvent, RunState } from './run-state.js';
@@ -142,13 +136,7 @@ function goOnWithout(state: RunState, cause: Cause, needed: boolean, nowMs: numb
 }
 
 /** The worker's process has ended. */
-function onGone(
-  state: RunState,
-  workerId: string,
-  reason: string,
-  kind: CauseKind,
-  nowMs: number,
-): Decision {
+function onGone(state: RunState, workerId: string, reason: string, kind: CauseKind, nowMs: number): Decision {
   const worker = state.workers.get(workerId);
   if (worker === undefined) return stay(state);
   const needed = isNeeded(state, workerId);
@@ -171,7 +159,8 @@ function onLeaving(state: RunState, { workerId, reason }: UpMessage<'leaving'>, 
   const inWorld = isNeeded(state, workerId);
   const surveyed = state.phase.kind === 'surveying' || state.phase.kind === 'writing';
   // Repeated until it is released: by then it is no member any more.
-  if (!inWorld && !surveyed) return stay(withWorker(state, { ...worker, leaving: reason }), { kind: 'release', workerId });
+  if (!inWorld && !surveyed)
+    return stay(withWorker(state, { ...worker, leaving: reason }), { kind: 'release', workerId });
   if (worker.leaving !== null) return stay(state);
   const next = withWorker(state, { ...worker, leaving: reason });
   if (!inWorld) return stay(next);
@@ -187,7 +176,10 @@ const isFree = ({ epoch, checkpointTask }: RunState): boolean =>
 /** Nobody stays, and what there was to keep is kept, or cannot be. */
 function letLastOnesLeave(state: RunState, nowMs: number): Decision {
   const members = state.epoch?.world.map((id) => state.workers.get(id)) ?? [];
-  if (state.phase.kind !== 'training' || !members.every((worker) => worker !== undefined && worker.leaving !== null))
+  if (
+    state.phase.kind !== 'training' ||
+    !members.every((worker) => worker !== undefined && worker.leaving !== null)
+  )
     return stay(state);
   return openSurvey(state, causeOf('leave', 'the last worker leaves', nowMs), nowMs);
 }
@@ -229,7 +221,9 @@ function onRingNotWritten(state: RunState, message: string, nowMs: number): Deci
     phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null },
   };
   const cause = phase.changed ?? causeOf('fault', why, nowMs);
-  return then(stay(gathering, say('warning', `${why}; tried again`)), (next) => openSurvey(next, cause, nowMs));
+  return then(stay(gathering, say('warning', `${why}; tried again`)), (next) =>
+    openSurvey(next, cause, nowMs),
+  );
 }
 
 /** Deadlines start afresh: nobody is taken for lost because nobody could be heard. */
@@ -271,7 +265,10 @@ function onStopRequested(state: RunState): Decision {
     case 'writing':
       if (epoch === null && state.committed === 0 && state.recordedEpoch === 0)
         return end(state, 'interrupted', 130, 'stopped before the first step');
-      return stay({ ...state, goal: Math.min(state.goal, Math.max(state.assigned, stepOf(state.committed))) });
+      return stay({
+        ...state,
+        goal: Math.min(state.goal, Math.max(state.assigned, stepOf(state.committed))),
+      });
     case 'training':
       // What is assigned is finished, so that all replicas stop at the same update.
       return goOn({ ...state, goal: Math.min(state.goal, state.assigned, plan.steps) });

@@ -154,8 +154,11 @@ export class RunStore {
    */
   async writeRing(record: RingRecord): Promise<number> {
     const attempt = randomUUID();
-    this.ringRevision = await this.compareAndSet('ring', { attempt, ...record }, this.ringRevision, (found) =>
-      ringSchema.safeParse(found).data?.attempt === attempt,
+    this.ringRevision = await this.compareAndSet(
+      'ring',
+      { attempt, ...record },
+      this.ringRevision,
+      (found) => ringSchema.safeParse(found).data?.attempt === attempt,
     );
     return this.ringRevision;
   }
@@ -175,7 +178,9 @@ export class RunStore {
     } catch (error) {
       const found = await this.kv.get(key);
       if (found !== null && isOurs(found.json())) return found.revision;
-      throw isConflict(error) || (found?.revision ?? 0) !== revision ? new OutdatedError(`key ${key}`) : error;
+      throw isConflict(error) || (found?.revision ?? 0) !== revision
+        ? new OutdatedError(`key ${key}`)
+        : error;
     }
   }
 

@@ -65,10 +65,7 @@ const startsFor = (epoch: RingEpoch, ids: readonly string[]): RunCommand[] =>
 export function startAgain(state: RunState, afterMs: number, nowMs: number): Decision {
   const { epoch } = state;
   if (epoch === null || isComplete(epoch) || nowMs - epoch.sentAtMs < afterMs) return stay(state);
-  return stay(
-    { ...state, epoch: { ...epoch, sentAtMs: nowMs } },
-    ...startsFor(epoch, recipients(epoch)),
-  );
+  return stay({ ...state, epoch: { ...epoch, sentAtMs: nowMs } }, ...startsFor(epoch, recipients(epoch)));
 }
 
 /** Every member has its state and its place in the ring. */
@@ -122,7 +119,10 @@ export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: nu
     isUnderWay(next)
       ? then(guard(next, report.workerId, report.fingerprints, nowMs), (guarded) =>
           isUnderWay(guarded)
-            ? then(then(tryCommit(guarded), (now) => settle(now, report, nowMs)), goOn)
+            ? then(
+                then(tryCommit(guarded), (now) => settle(now, report, nowMs)),
+                goOn,
+              )
             : stay(guarded),
         )
       : stay(next),
@@ -130,12 +130,7 @@ export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: nu
 }
 
 /** The first update of a ring epoch: whatever broke the one before is overcome. */
-function bearFruit(
-  state: RunState,
-  epoch: RingEpoch,
-  report: UpMessage<'report'>,
-  nowMs: number,
-): Decision {
+function bearFruit(state: RunState, epoch: RingEpoch, report: UpMessage<'report'>, nowMs: number): Decision {
   if (epoch.fruitful || report.nextUpdate <= epoch.nextUpdate) return stay(state);
   const { fault } = state;
   const next = {

@@ -116,9 +116,7 @@ function decide(state: RunState, words: string, allAnswered: boolean, nowMs: num
 /** Two replicas differ: nobody can say which one is right, so nothing newer than what all agreed on counts. */
 export function distrust(state: RunState, mismatch: StandingMismatch, nowMs: number): Decision {
   const { update, fingerprints } = mismatch;
-  const who = [...fingerprints]
-    .map(([id, fingerprint]) => `${nameOf(state, id)} ${fingerprint}`)
-    .join(', ');
+  const who = [...fingerprints].map(([id, fingerprint]) => `${nameOf(state, id)} ${fingerprint}`).join(', ');
   const text = `replicas differ before update ${update} (${who})`;
   const mismatches = state.mismatches + 1;
   if (mismatches > MAX_MISMATCHES) {

@@ -16,6 +16,8 @@ import { TaskResults } from './task-results.js';
 
 const HELLO_EVERY_MS = 500;
 const HEARTBEAT_EVERY_MS = 500;
+/** A replica thread that gave no sign of life for so long will not: whoever started this process starts another. */
+const HUNG_MS = 120_000;
 /** A worker that leaves waits so long for others to take over; the rest of a container's ten seconds is for the exit. */
 const LEAVE_WITHIN_MS = 8_000;
 
@@ -89,8 +91,7 @@ export class Agent {
     for (const topic of ['checkpoint', 'export'] as const) {
       bus.onDown(topic, workerId, (message) => {
         if (!this.obeys(message.term) || this.results.repeat(message.task)) return;
-        if (topic === 'checkpoint')
-          replica.post({ kind: topic, ...(message as DownMessage<'checkpoint'>) });
+        if (topic === 'checkpoint') replica.post({ kind: topic, ...(message as DownMessage<'checkpoint'>) });
         else replica.post({ kind: topic, ...(message as DownMessage<'export'>) });
       });
     }
@@ -171,13 +172,19 @@ export class Agent {
     const { ringEpoch, nextUpdate, phase, beat } = this.replica.progress();
     const nowMs = performance.now();
     if (beat !== this.beat.value) this.beat = { value: beat, sinceMs: nowMs };
+    const silentMs = nowMs - this.beat.sinceMs;
+    if (silentMs > HUNG_MS) {
+      const reason = `the replica thread gave no sign of life for ${HUNG_MS / 1000} s`;
+      this.bus.up('goodbye', workerId, { workerId, reason });
+      return this.end({ exitStatus: 1, message: reason });
+    }
     this.bus.up('heartbeat', workerId, {
       workerId,
       runId: this.runId,
       ringEpoch,
       nextUpdate: nextUpdate ?? 0,
       phase,
-      replicaSilentMs: Math.round(nowMs - this.beat.sinceMs),
+      replicaSilentMs: Math.round(silentMs),
     });
     // Core NATS may lose a message: each is repeated until something shows that it has come.
     if (!this.surveyed) this.tellReady();

@@ -17,19 +17,26 @@ export class CheckpointRequests {
   /** Rejects with OperationalError 'checkpoint' when there is none, it is damaged or it does not come, or 'aborted'. */
   fetch(object: string, sha256: string, signal: AbortSignal): Promise<Uint8Array> {
     return new Promise<Uint8Array>((resolve, reject) => {
-      const abort = (): void => reject(new OperationalError('aborted', 'the ring epoch is over'));
+      const fail = (error: OperationalError): void => {
+        settled();
+        reject(error);
+      };
+      const abort = (): void => fail(new OperationalError('aborted', 'the ring epoch is over'));
       const timer = setTimeout(() => {
-        reject(new OperationalError('checkpoint', `${object} did not come within ${DEADLINE_MS / 1000} s`));
+        fail(new OperationalError('checkpoint', `${object} did not come within ${DEADLINE_MS / 1000} s`));
       }, DEADLINE_MS);
-      signal.addEventListener('abort', abort, { once: true });
       const settled = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abort);
         this.open.delete(object);
       };
+      signal.addEventListener('abort', abort);
       this.open.set(object, {
-        resolve: (bytes) => (settled(), resolve(bytes)),
-        reject: (error) => (settled(), reject(error)),
+        resolve: (bytes) => {
+          settled();
+          resolve(bytes);
+        },
+        reject: fail,
       });
       this.ask(object, sha256);
     });

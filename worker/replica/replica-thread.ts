@@ -45,7 +45,14 @@ type Start = DownMessage<'start'>;
 
 invariant(parentPort !== null, 'the replica runs in a thread of its own');
 const port = parentPort;
-const { progress, ringHost, ringPort, workerId, name: workerName, engineThreads } = workerData as ReplicaThreadData;
+const {
+  progress,
+  ringHost,
+  ringPort,
+  workerId,
+  name: workerName,
+  engineThreads,
+} = workerData as ReplicaThreadData;
 const shared = new Int32Array(progress);
 const post = (message: FromReplica, transfer: ArrayBuffer[] = []): void =>
   port.postMessage(message, transfer);
@@ -92,7 +99,17 @@ async function prepare(
   ]);
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
   const reporter = new Reporter(nowMs());
-  const updateStep = new UpdateStep({ spec, engine, kernels, state, buffers, reporter, nowMs, onPhase, fault });
+  const updateStep = new UpdateStep({
+    spec,
+    engine,
+    kernels,
+    state,
+    buffers,
+    reporter,
+    nowMs,
+    onPhase,
+    fault,
+  });
   const pace = new UpdatePace();
   const rankOf = ({ members }: Start, id: string): number => {
     const rank = members.findIndex((member) => member.workerId === id);
