@@ -1,5 +1,6 @@
 import { NO_TOTALS, PROTOCOL_VERSION, type RunSpec, type UpMessage } from '../proto/index.js';
 import { end, say, stay, then } from './decision.js';
+import { expectPace } from './pace.js';
 import type { Decision, RunState, WorkerRecord } from './run-state.js';
 import { addStrike, keepOutMs, strikesOf } from './strikes.js';
 
@@ -142,8 +143,10 @@ export function onReady(state: RunState, ready: UpMessage<'ready'>, nowMs: numbe
   }
   const spec: RunSpec = { ...state.spec, engineFingerprint: ready.engineFingerprint };
   const { untilMs, words } = penalty(state, worker.name, nowMs);
+  // One worker may have to compute all shards.
+  const pace = expectPace(state.pace, spec.shards * ready.firstShardMs);
   const next = withWorker(
-    { ...state, spec },
+    { ...state, spec, pace },
     {
       ...worker,
       ready: true,

@@ -1,10 +1,14 @@
 /** How fast the run goes, as the coordinator sees it; deadlines follow it. */
 export interface Pace {
-  /** Smoothed time of a step; null until one was measured in this process. */
+  /** Smoothed time of a step; null before anything is known. */
   readonly stepMs: number | null;
   /** When the last commit came, or the ring epoch began: the time before that is no step's. */
   readonly sinceMs: number;
 }
+
+/** An estimate of a step's time, until one is measured. */
+export const expectPace = (pace: Pace, stepMs: number): Pace =>
+  pace.stepMs === null ? { ...pace, stepMs } : pace;
 
 /** Weight of the newest measurement. */
 const FRESH = 0.25;
@@ -22,7 +26,7 @@ interface Deadline {
   readonly ceilingMs: number;
 }
 
-/** So many steps' time, within bounds; the upper one while no step was measured. */
+/** So many steps' time, within bounds; the upper one while nothing is known. */
 const after =
   ({ steps, floorMs, ceilingMs }: Deadline) =>
   ({ stepMs }: Pace): number =>

@@ -102,7 +102,10 @@ function hearEvent(state: RunState, event: RunEvent, nowMs: number): RunState {
   if (!('message' in event) || typeof event.message !== 'object') return state;
   const { message } = event;
   if (!('workerId' in message)) return state;
-  const lives = 'replicaSilentMs' in message ? message.replicaSilentMs < replicaSilenceMs(state.pace) : true;
+  // An engine that is being brought up may take its time.
+  const ready = state.workers.get(message.workerId)?.ready === true;
+  const silentMs = ready && 'replicaSilentMs' in message ? message.replicaSilentMs : 0;
+  const lives = silentMs < replicaSilenceMs(state.pace);
   return hear(state, message.workerId, nowMs, lives);
 }
 

@@ -54,7 +54,7 @@ export function openSurvey(
       ...state,
       surveys: survey,
       phase: { kind: 'surveying', survey, sinceMs: nowMs, cause, standings: new Map(), failures },
-      checkpointTask: null,
+      checkpointTask: state.checkpointTask?.committing === true ? state.checkpointTask : null,
       exportTask: null,
       settled: new Set(),
       joinSinceMs: null,
@@ -85,6 +85,8 @@ export function onStanding(state: RunState, message: UpMessage<'standing'>, nowM
 export function considerStandings(state: RunState, nowMs: number, overdue: boolean): Decision {
   const { phase } = state;
   if (phase.kind !== 'surveying') return stay(state);
+  // The pointer to the checkpoint is being moved: which one there is to go back to is known in a moment.
+  if (state.checkpointTask?.committing === true) return stay(state);
   const silent = reachable(state).filter(({ workerId }) => !phase.standings.has(workerId));
   if (silent.length > 0 && !overdue) return stay(state);
   let excluded = stay(state);

@@ -80,6 +80,8 @@ export const upSchemas = {
     engine: z.string().max(64),
     engineVersion: z.string().max(128),
     engineFingerprint: sha256,
+    /** Time of the engine's first shard: deadlines follow it until something better is measured. */
+    firstShardMs: z.number().min(0),
     /** Where the replica stands; null when it has no state. */
     nextUpdate: count.nullable(),
   }),

@@ -219,8 +219,15 @@ export class Agent {
         return;
       case 'ready': {
         if (this.runId === null) return;
-        const { engine, engineVersion, engineThreads, engineFingerprint } = message;
-        this.ready = { workerId, runId: this.runId, engine, engineVersion, engineFingerprint };
+        const { engine, engineVersion, engineThreads, engineFingerprint, firstShardMs } = message;
+        this.ready = {
+          workerId,
+          runId: this.runId,
+          engine,
+          engineVersion,
+          engineFingerprint,
+          firstShardMs,
+        };
         this.log.info({ engine, engineVersion, engineThreads, engineFingerprint }, 'engine is up');
         return this.tellReady();
       }

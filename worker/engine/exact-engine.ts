@@ -7,6 +7,8 @@ export interface ExactEngine {
   readonly fingerprint: string;
   /** Threads that it computes with. */
   readonly threads: number;
+  /** Time of both halves of its first shard: an upper estimate, before anything is measured in earnest. */
+  readonly firstShardMs: number;
 }
 
 /**
@@ -23,13 +25,15 @@ export async function createExactEngine(
   versions: readonly string[],
 ): Promise<ExactEngine> {
   const engine = await createEngine(name, { ...options, threads: 1 });
+  const sinceMs = performance.now();
   const fingerprint = await engineFingerprint(engine, options, versions);
-  if (threads === 1 || name !== 'onnx-cpu') return { engine, fingerprint, threads: 1 };
+  const firstShardMs = performance.now() - sinceMs;
+  if (threads === 1 || name !== 'onnx-cpu') return { engine, fingerprint, threads: 1, firstShardMs };
   const wider = await createEngine(name, { ...options, threads });
   if ((await engineFingerprint(wider, options, versions)) !== fingerprint) {
     await wider.close();
-    return { engine, fingerprint, threads: 1 };
+    return { engine, fingerprint, threads: 1, firstShardMs };
   }
   await engine.close();
-  return { engine: wider, fingerprint, threads };
+  return { engine: wider, fingerprint, threads, firstShardMs };
 }

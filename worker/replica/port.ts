@@ -53,6 +53,7 @@ export type FromReplica =
       readonly engineVersion: string;
       readonly engineThreads: number;
       readonly engineFingerprint: string;
+      readonly firstShardMs: number;
     }
   | {
       readonly kind: 'standing';

@@ -94,7 +94,7 @@ async function prepare(
   const adder: Adder = kernelAdder(kernels);
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
   const engineOptions = { model, shardBatch, slots: shards, parameters: state.parameters };
-  const { engine, fingerprint, threads } = await createExactEngine(name, engineOptions, engineThreads, [
+  const { engine, fingerprint, threads, firstShardMs } = await createExactEngine(name, engineOptions, engineThreads, [
     `kernels ${KERNELS_VERSION}`,
   ]);
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
@@ -110,7 +110,7 @@ async function prepare(
     onPhase,
     fault,
   });
-  const pace = new UpdatePace();
+  const pace = new UpdatePace(shards * firstShardMs);
   const rankOf = ({ members }: Start, id: string): number => {
     const rank = members.findIndex((member) => member.workerId === id);
     return rank < 0 ? members.length : rank; // a source that is no member has the rank after the last
@@ -184,6 +184,7 @@ async function prepare(
     engineVersion: engine.version,
     engineThreads: threads,
     engineFingerprint: fingerprint,
+    firstShardMs,
   });
   return replica;
 }
