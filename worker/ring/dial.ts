@@ -12,12 +12,13 @@ import type { Clock } from './clock.js';
 import { encodeHandshake, NONCE_BYTES, parseHandshake, pathOf, proofOf, provesSecret } from './handshake.js';
 import type { Hello, Purpose, Transcript } from './handshake.js';
 import { refusalOf, type Refusals } from './refusals.js';
+import { SilenceWatch } from './silence-watch.js';
 import { WEBSOCKET_OPTIONS } from './websocket-link.js';
 
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
-  /** Opens the connection below the WebSocket. */
+  /** Opens the connection below the WebSocket; called again when the peer is dialled again. */
   readonly connect: () => Duplex;
   /** The peer in an error's words, for example "worker w1 (rank 0)". */
   readonly peerName: string;
@@ -28,8 +29,13 @@ export interface DialOptions {
   readonly secret: string;
   readonly fromRank: number;
   readonly toRank: number;
-  /** For connection and handshake together. */
+  /** For connection and handshake together, and for coming again to a peer that is not ready yet. */
   readonly deadlineMs: number;
+  /**
+   * For the connection alone, until it is a WebSocket: shorter than the whole, in which the peer may have to make itself
+   * ready. Time in which this process stood still does not count. By default there is no limit but `deadlineMs`.
+   */
+  readonly connectMs?: number | undefined;
   readonly clock: Clock;
   readonly randomBytes: (count: number) => Buffer;
   readonly signal: AbortSignal;
@@ -37,39 +43,58 @@ export interface DialOptions {
   readonly refusals: Refusals;
 }
 
+/** How long a peer that is not ready yet is left alone: it held the last call for seconds before it said so. */
+const COME_AGAIN_MS = 100;
+
 /**
- * Connects to another worker's RingServer and shakes hands.
+ * Connects to another worker's RingServer and shakes hands. A peer that has not been told of the ring epoch yet holds the
+ * call, but not for ever, because who calls has not proved itself: when it gives up ('too-early') it is called again,
+ * until `deadlineMs` is over.
  *
  * @param adopt takes the socket over in the moment in which the peer has proved itself: data may follow at once
  * Rejects with OperationalError: 'ring-peer-lost' when the peer cannot be reached or goes away, 'ring-refused' when it
  * refuses or cannot prove itself, 'protocol' when it speaks otherwise, 'ring-deadline', 'aborted'.
  */
-export function dialPeer<T>(options: DialOptions, adopt: (socket: WebSocket) => T): Promise<T> {
+export function dialPeer<T>(
+  options: DialOptions,
+  adopt: (socket: WebSocket) => T | PromiseLike<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     new Dial(options, (socket) => resolve(adopt(socket)), reject).start();
   });
 }
 
 class Dial {
-  private readonly hello: Hello;
+  private readonly connecting: SilenceWatch<'peer'>;
+  private hello: Hello | undefined;
   private socket: WebSocket | undefined;
   private transcript: Transcript | undefined;
   private settled = false;
   private cancelDeadline: (() => void) | undefined;
+  private cancelNextCall: (() => void) | undefined;
 
   constructor(
     private readonly options: DialOptions,
     private readonly onPeer: (socket: WebSocket) => void,
     private readonly onError: (error: OperationalError) => void,
   ) {
-    const { runId, ringEpoch, fromRank, toRank } = options;
-    const nonce = options.randomBytes(NONCE_BYTES).toString('hex');
-    this.hello = { kind: 'hello', protocol: PROTOCOL_VERSION, runId, ringEpoch, fromRank, toRank, nonce };
+    this.connecting = new SilenceWatch(options.clock, [{ name: 'peer', waiting: () => true }], (_, ms) =>
+      this.fail('ring-deadline', `did not answer within ${ms} ms`),
+    );
   }
 
   start(): void {
-    const { host, port, purpose, deadlineMs, clock, signal } = this.options;
+    const { deadlineMs, clock, signal } = this.options;
     if (signal.aborted) return this.fail('aborted', 'dialling aborted');
+    this.cancelDeadline = clock.after(deadlineMs, () =>
+      this.fail('ring-deadline', `did not finish its handshake within ${deadlineMs} ms`),
+    );
+    signal.addEventListener('abort', this.onAbort);
+    this.call();
+  }
+
+  private call(): void {
+    const { host, port, purpose, connectMs } = this.options;
     const url = `ws://${isIPv6(host) ? `[${host}]` : host}:${port}${pathOf(purpose)}`;
     let socket: WebSocket;
     try {
@@ -78,24 +103,29 @@ class Dial {
       return this.fail('ring-peer-lost', `has no address that can be dialled: ${messageOf(error)}`);
     }
     this.socket = socket;
-    socket.on('open', () => socket.send(encodeHandshake(this.hello)));
+    socket.on('open', this.onOpen);
     socket.on('message', this.onMessage);
     socket.on('error', this.onSocketError);
     socket.on('close', this.onClose);
-    this.cancelDeadline = clock.after(deadlineMs, () =>
-      this.fail('ring-deadline', `did not finish its handshake within ${deadlineMs} ms`),
-    );
-    signal.addEventListener('abort', this.onAbort);
+    if (connectMs !== undefined) this.connecting.start(connectMs);
   }
+
+  private readonly onOpen = (): void => {
+    this.connecting.stop();
+    const { runId, ringEpoch, fromRank, toRank } = this.options;
+    const nonce = this.options.randomBytes(NONCE_BYTES).toString('hex');
+    this.hello = { kind: 'hello', protocol: PROTOCOL_VERSION, runId, ringEpoch, fromRank, toRank, nonce };
+    this.socket?.send(encodeHandshake(this.hello));
+  };
 
   private readonly onMessage = (data: RawData, isBinary: boolean): void => {
     const message = !isBinary && Buffer.isBuffer(data) ? data : undefined;
-    const { socket, options, transcript } = this;
-    invariant(socket, 'messages come over an open socket');
+    const { socket, hello, options, transcript } = this;
+    invariant(socket && hello, 'messages come over an open socket');
     if (message && !transcript) {
       const challenge = parseHandshake('challenge', message);
       if (challenge) {
-        this.transcript = { purpose: options.purpose, hello: this.hello, acceptorNonce: challenge.nonce };
+        this.transcript = { purpose: options.purpose, hello, acceptorNonce: challenge.nonce };
         const proof = proofOf(options.secret, 'dialler', this.transcript);
         return socket.send(encodeHandshake({ kind: 'proof', proof }));
       }
@@ -120,11 +150,17 @@ class Dial {
 
   private readonly onClose = (code: number, message: Buffer): void => {
     const reason = refusalOf(code, message.toString('utf8'));
-    if (reason) this.fail('ring-refused', `refused the connection: ${reason}`);
+    if (reason === 'too-early' && !this.transcript) this.callAgain();
+    else if (reason) this.fail('ring-refused', `refused the connection: ${reason}`);
     else this.fail('ring-peer-lost', `closed the connection during the handshake (${code})`);
   };
 
   private readonly onAbort = (): void => this.fail('aborted', 'dialling aborted');
+
+  private callAgain(): void {
+    this.letGo();
+    this.cancelNextCall = this.options.clock.after(COME_AGAIN_MS, () => this.call());
+  }
 
   private fail(code: ErrorCode, what: string): void {
     if (this.settled) return;
@@ -140,7 +176,15 @@ class Dial {
   private settle(): void {
     this.settled = true;
     this.cancelDeadline?.();
+    this.cancelNextCall?.();
     this.options.signal.removeEventListener('abort', this.onAbort);
-    this.socket?.off('message', this.onMessage).off('error', this.onSocketError).off('close', this.onClose);
+    this.letGo();
+  }
+
+  /** Listens to the socket no more. */
+  private letGo(): void {
+    this.connecting.stop();
+    this.socket?.off('open', this.onOpen).off('message', this.onMessage);
+    this.socket?.off('error', this.onSocketError).off('close', this.onClose);
   }
 }

@@ -15,8 +15,8 @@ import { limits, PROTOCOL_VERSION } from '../../proto/index.js';
  * recorded handshake is worth nothing; the roles differ, so neither side's proof can be sent back to it. The acceptor,
  * which anybody can reach, proves itself last.
  */
-export const PURPOSES = ['ring'] as const;
-/** What a socket is for: the path that is dialled. */
+export const PURPOSES = ['ring', 'state'] as const;
+/** What a socket is for, a link of the ring or a replica's state: the path that is dialled. */
 export type Purpose = (typeof PURPOSES)[number];
 
 /** Path of the URL that is dialled for a purpose. */

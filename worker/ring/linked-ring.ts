@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import { ELEMENT_BYTES, MAX_UINT32 } from './frame.js';
 import type { IncomingLink, LinkEnd, OutgoingLink, SegmentTarget } from './link.js';
 import { Reduction } from './reduction.js';
+import type { RingPhase } from './schedule.js';
 import {
   checkKey,
   RingError,
@@ -29,6 +30,10 @@ export interface LinkedRingOptions {
   readonly onFailure?: ((error: RingError) => void) | undefined;
   /** Told when a neighbour sends what does not belong here; the ring fails then, too. */
   readonly onMisbehaviour?: (reason: 'malformed' | 'oversize', name: string) => void;
+  /** Called when a segment has come in and is where it belongs, with its phase and update. */
+  readonly onSegment?: ((phase: RingPhase, update: number) => void) | undefined;
+  /** While true no neighbour's silence counts; when it ends, silence counts from zero. */
+  readonly suspended?: (() => boolean) | undefined;
   /** Payload of a segment at most; the same for all ranks. */
   readonly segmentBytes?: number;
   /** Bytes handed to the outgoing link and not taken yet, at most (but for one segment more). */
@@ -71,12 +76,13 @@ export class LinkedRing implements Ring {
       'a segment holds whole elements',
     );
     this.maxInFlightBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
+    const suspended = options.suspended ?? (() => false);
     // A successor that takes nothing stalls the whole ring, and with it the predecessor: so it is blamed first.
     this.watch = new SilenceWatch<Neighbour>(
       clock,
       [
-        { name: 'successor', waiting: () => this.sending },
-        { name: 'predecessor', waiting: () => this.underway?.reduction.summed === false },
+        { name: 'successor', waiting: () => this.sending && !suspended() },
+        { name: 'predecessor', waiting: () => this.receiving && !suspended() },
       ],
       (neighbour, silenceMs) =>
         this.fail('ring-deadline', `${options.names[neighbour]} was silent for ${silenceMs} ms`, neighbour),
@@ -160,8 +166,11 @@ export class LinkedRing implements Ring {
 
   private filled(): void {
     if (!this.underway) return;
-    this.receivedBytes += this.underway.reduction.filled();
+    const { reduction } = this.underway;
+    this.receivedBytes += reduction.filled();
     this.watch.heard('predecessor');
+    // Whoever is told may close the ring, so it is told while nothing is half done.
+    if (reduction.lastIn) this.options.onSegment?.(reduction.lastIn.phase, reduction.key.update);
     this.pump();
   }
 
@@ -187,6 +196,11 @@ export class LinkedRing implements Ring {
   /** The successor has yet to take something. */
   private get sending(): boolean {
     return this.inFlightBytes > 0 && !this.successorLeft;
+  }
+
+  /** The predecessor has yet to send something. */
+  private get receiving(): boolean {
+    return this.underway?.reduction.summed === false;
   }
 
   private settle(): Underway | undefined {

@@ -6,9 +6,10 @@ import { systemClock, type Clock } from './clock.js';
 import { dialPeer, type DialOptions } from './dial.js';
 import type { IncomingLink, OutgoingLink } from './link.js';
 import { LinkedRing } from './linked-ring.js';
-import { SoloRing, type Ring, type RingError } from './ring.js';
+import { RingError, SoloRing, type Neighbour, type Ring } from './ring.js';
 import { nearestAddress, type RingAddress } from './ring-address.js';
-import type { RingServer } from './ring-server.js';
+import type { PeerHandler, RingServer } from './ring-server.js';
+import type { RingPhase } from './schedule.js';
 import type { SplitConnection } from './split-connection.js';
 import { WebSocketIncomingLink, WebSocketOutgoingLink } from './websocket-link.js';
 
@@ -23,6 +24,8 @@ export interface OpenRingOptions {
   readonly members: readonly RingMember[];
   /** For both links together to be open. */
   readonly openMs: number;
+  /** For the predecessor to take the connection, whatever it has to do before it takes its place; 2 s by default. */
+  readonly connectMs?: number;
   /** See LinkedRingOptions; a reduction may override it. */
   readonly silenceMs: number;
   readonly adder?: Adder;
@@ -32,19 +35,26 @@ export interface OpenRingOptions {
   readonly signal?: AbortSignal;
   /** Called once when the ring fails by no doing of the caller, also between reductions. */
   readonly onFailure?: (error: RingError) => void;
+  /** Called when a segment has come in and is where it belongs, with its phase and update. */
+  readonly onSegment?: (phase: RingPhase, update: number) => void;
+  /** While true no neighbour's silence counts in a reduction; when it ends, silence counts from zero. */
+  readonly suspended?: () => boolean;
 }
+
+const DEFAULT_CONNECT_MS = 2_000;
 
 /**
  * Takes this worker's place in the ring of a ring epoch: lets its successor in, dials its predecessor.
  *
- * Rejects with OperationalError 'ring-peer-lost', 'ring-refused' (also for a ring epoch that is not newer than the last), 'ring-deadline', 'protocol' or 'aborted'; nothing stays open
- * then. A ring epoch is opened once: after a failure, or the ring's end, the next one has a higher number.
+ * Rejects with RingError 'ring-peer-lost', 'ring-refused' (also for a ring epoch that is not newer than the last, which is
+ * no neighbour's fault), 'ring-deadline', 'protocol' or 'aborted'; nothing stays open then. A ring epoch is opened once:
+ * after a failure, or the ring's end, the next one has a higher number.
  */
 export async function openRing(options: OpenRingOptions): Promise<Ring> {
   const { server, runId, ringEpoch, secret, rank, members, openMs, silenceMs } = options;
   const world = members.length;
   invariant(rank >= 0 && rank < world, `rank ${rank} is one of a world of ${world}`);
-  if (options.signal?.aborted) throw new OperationalError('aborted', 'opening the ring was aborted');
+  if (options.signal?.aborted) throw new RingError('aborted', 'opening the ring was aborted', undefined);
 
   const clock = options.clock ?? systemClock;
   const { refusals } = server;
@@ -52,7 +62,7 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
   const slot = { purpose: 'ring', runId, ringEpoch, secret } as const;
   if (world === 1) {
     // Nobody comes, but whoever comes late from an older ring epoch is told that it is over.
-    server.admit({ ...slot, toRank: rank, fromRanks: [] }, () => undefined);
+    admit(server, { ...slot, toRank: rank, fromRanks: [] }, () => undefined);
     return new SoloRing();
   }
 
@@ -71,18 +81,20 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
     failure ??= error;
     giveUp.abort();
   };
-  const watched = async <L extends OutgoingLink | IncomingLink>(name: string, link: Promise<L>) => {
+  const watched = async <L extends OutgoingLink | IncomingLink>(neighbour: Neighbour, link: Promise<L>) => {
+    const name = names[neighbour];
     try {
       const opened = await link;
       opened.listen({
         onEnd: ({ cause, detail }) => {
           if (cause !== 'lost') refusals.count(cause, name);
-          fail(new OperationalError(cause === 'lost' ? 'ring-peer-lost' : 'protocol', `${name}: ${detail}`));
+          const code = cause === 'lost' ? 'ring-peer-lost' : 'protocol';
+          fail(new RingError(code, `${name}: ${detail}`, neighbour));
         },
       });
       return opened;
     } catch (error) {
-      return fail(error);
+      return fail(blamed(error, neighbour));
     }
   };
 
@@ -90,7 +102,7 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
   const { host, port } = member;
   const [outgoing, incoming] = await Promise.all([
     watched(
-      names.successor,
+      'successor',
       acceptSuccessor(
         server,
         { ...slot, toRank: rank, fromRanks: [successor] },
@@ -98,11 +110,12 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
       ),
     ),
     watched(
-      names.predecessor,
+      'predecessor',
       dialLink(
         {
           ...{ ...slot, fromRank: rank, toRank: predecessor, host, port, peerName: names.predecessor },
-          ...{ deadlineMs: openMs, clock, signal, randomBytes, refusals },
+          ...{ deadlineMs: openMs, connectMs: options.connectMs ?? DEFAULT_CONNECT_MS },
+          ...{ clock, signal, randomBytes, refusals },
         },
         (options.addressOf ?? nearestAddress)(member),
         adder,
@@ -117,8 +130,26 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
   return new LinkedRing({
     ...{ rank, world, outgoing, incoming, names, clock, silenceMs },
     onFailure: options.onFailure,
+    onSegment: options.onSegment,
+    suspended: options.suspended,
     onMisbehaviour: (reason, name) => refusals.count(reason, name),
   });
+}
+
+/** That this worker is not let into a ring epoch by its own server is no neighbour's fault. */
+function admit(server: RingServer, admission: Admission, onPeer: PeerHandler): () => void {
+  try {
+    return server.admit(admission, onPeer);
+  } catch (error) {
+    throw blamed(error, undefined);
+  }
+}
+
+/** The same failure with the neighbour whose it is; what is no failure of a link stays what it is. */
+function blamed(error: unknown, neighbour: Neighbour | undefined): unknown {
+  if (!(error instanceof OperationalError) || error instanceof RingError) return error;
+  const whose = error.code === 'aborted' ? undefined : neighbour;
+  return new RingError(error.code, error.message, whose, undefined, { cause: error });
 }
 
 function dialLink(
@@ -148,7 +179,7 @@ function acceptSuccessor(
   { name, openMs, clock, signal }: AcceptOptions,
 ): Promise<OutgoingLink> {
   return new Promise((resolve, reject) => {
-    const withdraw = server.admit(admission, (peer) => {
+    const withdraw = admit(server, admission, (peer) => {
       settle();
       resolve(new WebSocketOutgoingLink(peer));
     });

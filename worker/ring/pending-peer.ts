@@ -54,12 +54,19 @@ export class PendingPeer {
     private readonly options: PendingPeerOptions,
   ) {
     this.address = addressOf(transport);
-    this.cancelDeadline = options.clock.after(options.handshakeMs, () => this.refuse('deadline'));
+    this.cancelDeadline = options.clock.after(options.handshakeMs, () =>
+      this.refuse(this.held ? 'too-early' : 'deadline'),
+    );
     transport.once('close', () => {
       // Who connects and says nothing may be a probe of the port; who leaves in mid-sentence is counted.
       if (this.stage.kind !== 'over' && transport.bytesRead > 0) this.count('incomplete');
       this.over();
     });
+  }
+
+  /** It came for a ring epoch of which this worker has not been told yet. */
+  get held(): boolean {
+    return this.stage.kind === 'held';
   }
 
   /** The connection has become a WebSocket for `purpose`. */

@@ -6,7 +6,8 @@ export const REFUSAL_REASONS = [
   'wrong-rank', // not the neighbour that is expected, or it takes this worker for another
   'oversize', // announced more than it may send
   'malformed', // HTTP, WebSocket frame or message that is none of ours
-  'deadline', // not done with its handshake in time
+  'deadline', // not done with its handshake in time, or takes nothing of the state that it came for
+  'too-early', // its ring epoch has not begun here while it was held; it may come again
   'incomplete', // went away in the middle of its handshake
   'duplicate', // the slot is taken
   'too-many', // as many sockets as are bearable have yet to prove who they are

@@ -31,7 +31,8 @@ export interface RingServerOptions {
   readonly randomBytes?: (count: number) => Buffer;
 }
 
-type PeerHandler = (peer: AcceptedPeer, fromRank: number) => void;
+/** Takes a peer that has proved itself. */
+export type PeerHandler = (peer: AcceptedPeer, fromRank: number) => void;
 
 interface Door {
   readonly admissions: Admissions;
@@ -106,6 +107,11 @@ export class RingServer {
   /** Connections that have yet to prove who they are. */
   get pendingCount(): number {
     return this.pending.size;
+  }
+
+  /** Of those, the ones that came for a ring epoch of which this worker has not been told yet. */
+  get heldCount(): number {
+    return [...this.pending.values()].filter(({ held }) => held).length;
   }
 
   /** All connections: those, and the links of rings. */

@@ -48,17 +48,19 @@ export interface Ring {
 
 export type Neighbour = 'predecessor' | 'successor';
 
-/** A failure of the ring, with what is needed to find out whose it is. */
+/** A failure of the ring, or to open it, with what is needed to find out whose it is. */
 export class RingError extends OperationalError {
   override readonly name = 'RingError';
   constructor(
     code: ErrorCode,
     message: string,
-    /** The neighbour that was lost, silent or wrong; undefined for an abort. */
+    /** The neighbour that was lost, silent or wrong; undefined for an abort, and for this worker's own fault. */
     readonly neighbour: Neighbour | undefined,
-    readonly progress: RingProgress,
+    /** Absent when the ring has never been open. */
+    readonly progress?: RingProgress,
+    options?: ErrorOptions,
   ) {
-    super(code, `${message} (${describeProgress(progress)})`);
+    super(code, progress ? `${message} (${describeProgress(progress)})` : message, options);
   }
 }
 

@@ -56,11 +56,13 @@ export class SilenceWatch<Name extends string> {
       const passedMs = Math.min(this.clock.nowMs() - startedMs, tickMs);
       for (const lane of this.lanes) {
         const before = this.silentMs.get(lane.name) ?? 0;
-        this.silentMs.set(lane.name, lane.waiting() ? before + passedMs : 0);
+        this.silentMs.set(lane.name, before + passedMs);
       }
+      this.forgetIdle();
       if (this.silentLane() === undefined) return this.schedule();
       this.clock.afterTurn(() => {
         if (this.cancelTick !== cancel) return; // stopped, or started anew
+        this.forgetIdle();
         const silent = this.silentLane();
         if (silent === undefined) return this.schedule();
         this.stop();
@@ -70,10 +72,13 @@ export class SilenceWatch<Name extends string> {
     this.cancelTick = cancel;
   }
 
+  /** What is not waited for begins anew when it is. */
+  private forgetIdle(): void {
+    for (const lane of this.lanes) if (!lane.waiting()) this.silentMs.set(lane.name, 0);
+  }
+
   private silentLane(): Lane<Name> | undefined {
     // Sums of eighths may fall short of the whole by a rounding error.
-    return this.lanes.find(
-      (lane) => lane.waiting() && (this.silentMs.get(lane.name) ?? 0) >= this.silenceMs * 0.999,
-    );
+    return this.lanes.find((lane) => (this.silentMs.get(lane.name) ?? 0) >= this.silenceMs * 0.999);
   }
 }

@@ -44,13 +44,7 @@ abstract class WebSocketLink<Listener extends LinkListener> {
   private left = false;
 
   constructor(protected readonly socket: WebSocket) {
-    socket.on('error', (error: Error & { code?: string }) => {
-      const cause = causeOf(error.code);
-      this.finish({
-        cause,
-        detail: cause === 'lost' ? `connection failed: ${error.message}` : error.message,
-      });
-    });
+    socket.on('error', (error) => this.finish(endOf(error)));
     socket.on('close', (code: number, message: Buffer) => {
       const reason = message.toString('utf8');
       this.finish({ cause: 'lost', detail: `connection closed (${code}${reason ? `, ${reason}` : ''})` });
@@ -195,8 +189,9 @@ export class WebSocketIncomingLink
 
 const MESSAGE_BYTES = FRAME_HEADER_BYTES + limits.ringSegmentBytes;
 
-/** Errors of the protocol have codes of ws, those of the connection have the system's. */
-function causeOf(code: string | undefined): LinkEnd['cause'] {
-  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return 'oversize';
-  return code?.startsWith('WS_ERR') ? 'malformed' : 'lost';
+/** What an error of a WebSocket means. Errors of the protocol have codes of ws, those of the connection the system's. */
+export function endOf({ code, message }: Error & { readonly code?: string }): LinkEnd {
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return { cause: 'oversize', detail: message };
+  if (code?.startsWith('WS_ERR')) return { cause: 'malformed', detail: message };
+  return { cause: 'lost', detail: `connection failed: ${message}` };
 }

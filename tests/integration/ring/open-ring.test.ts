@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type OperationalError, type RingMember, UsageError } from '../../../proto/index.js';
-import { type RingError, RingServer } from '../../../worker/ring/index.js';
+import { RingError, RingServer } from '../../../worker/ring/index.js';
+import { ManualClock } from '../../unit/ring/manual-clock.js';
 import { at, randomVectors, sumOf } from '../../unit/ring/memory-ring.js';
 import { admissionOf, Fixture, HOST, membersOf } from './ring-fixture.js';
 
@@ -74,6 +75,25 @@ describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, way) => {
     expect(at(vectors, 0).every((value, i) => value === sum[i])).toBe(true);
   });
 
+  test('segments that come in are told, and silence that is excused is none', async () => {
+    const clock = new ManualClock();
+    const told: string[] = [];
+    let suspended = true;
+    const rings = await fixture.openWorld(2, {
+      ...{ clock, silenceMs: 800, ...way },
+      onSegment: (phase, update) => told.push(`${phase} ${update}`),
+      suspended: () => suspended,
+    });
+    await Promise.all(rings.map((ring) => ring.allReduce(new Int32Array(10), { update: 3, attempt: 0 })));
+    expect(told.sort()).toEqual(['all-gather 3', 'all-gather 3', 'reduce-scatter 3', 'reduce-scatter 3']);
+    const waiting = errorOf(at(rings, 0).allReduce(new Int32Array(10), { update: 4, attempt: 0 }));
+    clock.advance(100_000);
+    expect(at(rings, 0).failure).toBeUndefined();
+    suspended = false;
+    clock.advance(1_000);
+    expect((await waiting).code).toBe('ring-deadline');
+  });
+
   test('a neighbour that says goodbye between reductions is lost at once', async () => {
     const failures: RingError[] = [];
     const rings = await fixture.openWorld(2, { onFailure: (error) => failures.push(error) });
@@ -141,6 +161,12 @@ describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, way) => {
   });
 });
 
+/** Who is to blame, by an error of opening or of the ring. */
+function blamedBy(error: OperationalError): string {
+  expect(error).toBeInstanceOf(RingError);
+  return (error as RingError).neighbour ?? 'nobody';
+}
+
 describe('opening a ring', () => {
   test('a member that starts late is waited for', async () => {
     const servers = await Promise.all([fixture.listen(), fixture.listen(), fixture.listen()]);
@@ -157,6 +183,31 @@ describe('opening a ring', () => {
     expect(at(vectors, 2)).toEqual(sum);
   });
 
+  test('a member that is still busy, for longer than it can hold a call, is waited for', async () => {
+    const clock = new ManualClock();
+    const handshakeMs = 5_000;
+    const servers = await Promise.all([fixture.listen(), fixture.listen({ clock, handshakeMs })]);
+    const members = membersOf(servers);
+    const busy = at(servers, 1);
+    const early = fixture.open(at(servers, 0), 0, members);
+    const held = (): Promise<void> =>
+      vi.waitFor(() => expect(busy.heldCount).toBe(1), { interval: 1, timeout: 10_000 });
+    for (let calls = 1; calls <= 3; calls++) {
+      await held();
+      clock.advance(handshakeMs);
+      expect(busy.refusals.of('too-early')).toBe(calls);
+      await vi.waitFor(() => expect(busy.pendingCount).toBe(0), { interval: 1, timeout: 10_000 });
+    }
+    await held();
+    const rings = await Promise.all([early, fixture.open(busy, 1, members)]);
+    const vectors = randomVectors(2, 100, 1);
+    const sum = sumOf(vectors);
+    await Promise.all(
+      rings.map((ring, rank) => ring.allReduce(at(vectors, rank), { update: 0, attempt: 0 })),
+    );
+    expect(at(vectors, 0)).toEqual(sum);
+  });
+
   test('a predecessor that is not there fails it at once', async () => {
     const server = await fixture.listen();
     const gone = await fixture.listen();
@@ -165,6 +216,7 @@ describe('opening a ring', () => {
     const error = await errorOf(fixture.open(server, 0, members));
     expect(error.code).toBe('ring-peer-lost');
     expect(error.message).toContain(`predecessor worker w1 (rank 1) at ${HOST}:${members[1]?.port}`);
+    expect(blamedBy(error)).toBe('predecessor');
   });
 
   test('a neighbour with another secret is refused on both sides, and counted', async () => {
@@ -174,8 +226,10 @@ describe('opening a ring', () => {
       errorOf(fixture.open(at(servers, 0), 0, members)),
       errorOf(fixture.open(at(servers, 1), 1, members, { secret: 'cd'.repeat(32) })),
     ];
-    for (const error of await Promise.all(opening))
+    for (const error of await Promise.all(opening)) {
       expect(['ring-refused', 'ring-peer-lost']).toContain(error.code);
+      expect(blamedBy(error)).toBe('predecessor');
+    }
     expect(
       at(servers, 0).refusals.of('bad-secret') + at(servers, 1).refusals.of('bad-secret'),
     ).toBeGreaterThan(0);
@@ -188,6 +242,7 @@ describe('opening a ring', () => {
     const error = await errorOf(fixture.open(server, 0, membersOf([server, silent]), { openMs: 50 }));
     expect(error.code).toBe('ring-deadline');
     expect(error.message).toContain('successor worker w1 (rank 1): did not call within 50 ms');
+    expect(blamedBy(error)).toBe('successor');
   });
 
   test('a predecessor that never answers is given up after the deadline', async () => {
@@ -196,8 +251,13 @@ describe('opening a ring', () => {
     await new Promise<void>((resolve) => mute.listen(0, HOST, resolve));
     const { port } = mute.address() as { port: number };
     const members = [...membersOf([server]), { workerId: 'w1', host: HOST, port }];
-    const error = await errorOf(fixture.open(server, 0, members, { openMs: 50, ...WAYS.TCP }));
-    expect(error.code).toBe('ring-deadline');
+    for (const [ringEpoch, limit] of [{ openMs: 50 }, { connectMs: 50 }].entries()) {
+      const options = { ringEpoch: ringEpoch + 1, ...limit, ...WAYS.TCP };
+      const error = await errorOf(fixture.open(server, 0, members, options));
+      expect(error.code).toBe('ring-deadline');
+      expect(error.message).toContain('within 50 ms');
+      if ('connectMs' in limit) expect(blamedBy(error)).toBe('predecessor');
+    }
     await new Promise((resolve) => mute.close(resolve));
   });
 
@@ -207,6 +267,7 @@ describe('opening a ring', () => {
     fickle.admit(admissionOf({ toRank: 1, fromRanks: [0] }), ({ socket }) => socket.terminate());
     const error = await errorOf(fixture.open(server, 0, membersOf([server, fickle])));
     expect(error.code).toBe('ring-peer-lost');
+    expect(blamedBy(error)).toBe('predecessor');
     expect(error.message).toContain('connection closed');
   });
 
@@ -217,7 +278,9 @@ describe('opening a ring', () => {
     const opening = errorOf(fixture.open(server, 0, membersOf([server, other]), { signal: abort.signal }));
     await vi.waitFor(() => expect(other.pendingCount).toBe(1), { interval: 1 });
     abort.abort();
-    expect((await opening).code).toBe('aborted');
+    const error = await opening;
+    expect(error.code).toBe('aborted');
+    expect(blamedBy(error)).toBe('nobody');
     await vi.waitFor(() => expect(other.pendingCount).toBe(0), { interval: 1 });
     expect(other.refusals.of('incomplete')).toBe(1);
   });
@@ -226,12 +289,17 @@ describe('opening a ring', () => {
     const server = await fixture.listen();
     const members = membersOf([server]);
     await fixture.open(server, 0, members, { ringEpoch: 5 });
-    for (const ringEpoch of [5, 4])
-      expect((await errorOf(fixture.open(server, 0, members, { ringEpoch }))).code).toBe('ring-refused');
+    for (const ringEpoch of [5, 4]) {
+      const error = await errorOf(fixture.open(server, 0, members, { ringEpoch }));
+      expect(error.code).toBe('ring-refused');
+      expect(blamedBy(error)).toBe('nobody');
+    }
     const late = await errorOf(fixture.dial(server, () => undefined, { ringEpoch: 4 }));
     expect(late.message).toContain('refused the connection: old-epoch');
     const two = [...members, ...members];
-    expect((await errorOf(fixture.open(server, 0, two, { ringEpoch: 3 }))).code).toBe('ring-refused');
+    const again = await errorOf(fixture.open(server, 0, two, { ringEpoch: 3 }));
+    expect(again.code).toBe('ring-refused');
+    expect(blamedBy(again)).toBe('nobody');
   });
 
   test('a member may be named instead of numbered', async () => {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { PROTOCOL_VERSION, type OperationalError } from '../../../proto/index.js';
+import type { DialOptions } from '../../../worker/ring/dial.js';
 import { encodeHandshake, proofOf, type Hello } from '../../../worker/ring/handshake.js';
 import { REFUSAL_REASONS, type RefusalReason, type RingServer } from '../../../worker/ring/index.js';
 import { REFUSED_CLOSE_CODE } from '../../../worker/ring/refusals.js';
@@ -29,7 +30,7 @@ afterEach(() => fixture.close());
 const open = (changes = {}): (() => void) => server.admit(admissionOf(changes), () => admitted++);
 const dial = (options = {}): Promise<OperationalError | undefined> =>
   fixture.dial(server, () => undefined, options).catch((error: OperationalError) => error);
-const settled = <T>(check: () => T): Promise<T> => vi.waitFor(check, { interval: 1 });
+const settled = <T>(check: () => T): Promise<T> => vi.waitFor(check, { interval: 1, timeout: 10_000 });
 
 /** Waits until exactly these refusals were counted, and nobody was let in for them. */
 async function expectRefused(counts: Partial<Record<RefusalReason, number>>): Promise<void> {
@@ -281,7 +282,7 @@ describe('who takes too long or comes in crowds', () => {
     slow.write('Host: x\r\n'); // a byte now and then buys no time
     clock.advance(1);
     await Promise.all([ended(silent), ended(slow), closed(mute), closed(halfway), closed(early)]);
-    await expectRefused({ deadline: 5 });
+    await expectRefused({ deadline: 4, 'too-early': 1 });
     await settled(() => expect(server.pendingCount).toBe(0));
     expect(clock.timerCount).toBe(0);
   });
@@ -328,7 +329,120 @@ describe('who takes too long or comes in crowds', () => {
   });
 });
 
+describe('a peer that came too early and was held as long as may be', () => {
+  const DEADLINE_MS = 60_000;
+  let dialClock: ManualClock;
+
+  /** Dials, and is let go once; it comes again when its own clock says so. */
+  async function dialTooEarly(options: Partial<DialOptions> = {}): Promise<{
+    readonly outcome: Promise<OperationalError | undefined>;
+    readonly letGo: () => Promise<void>;
+  }> {
+    dialClock = new ManualClock();
+    const outcome = dial({ clock: dialClock, deadlineMs: DEADLINE_MS, connectMs: 2_000, ...options });
+    const letGo = async (): Promise<void> => {
+      await settled(() => expect(server.heldCount).toBe(1));
+      const before = server.refusals.of('too-early');
+      clock.advance(HANDSHAKE_MS);
+      expect(server.refusals.of('too-early')).toBe(before + 1);
+      // It knows, and has two timers: the deadline for the whole, and the next call.
+      await settled(() => expect([server.pendingCount, dialClock.timerCount]).toEqual([0, 2]));
+    };
+    await letGo();
+    return { outcome, letGo };
+  }
+
+  test('comes again until its ring epoch begins', async () => {
+    const { outcome, letGo } = await dialTooEarly();
+    for (let i = 0; i < 3; i++) {
+      dialClock.advance(100);
+      await letGo();
+    }
+    dialClock.advance(100);
+    await settled(() => expect(server.heldCount).toBe(1));
+    open();
+    expect(await outcome).toBeUndefined();
+    expect(admitted).toBe(1);
+    expect(dialClock.timerCount).toBe(0);
+    await expectRefused({ 'too-early': 4 });
+  });
+
+  test('is let in when its ring epoch began while it was away', async () => {
+    const { outcome } = await dialTooEarly();
+    open();
+    dialClock.advance(100);
+    expect(await outcome).toBeUndefined();
+    expect(admitted).toBe(1);
+  });
+
+  test('has one deadline for the whole', async () => {
+    const { outcome } = await dialTooEarly({ deadlineMs: 250 });
+    dialClock.advance(100);
+    await settled(() => expect(server.heldCount).toBe(1));
+    dialClock.advance(149);
+    expect(server.heldCount).toBe(1);
+    dialClock.advance(1);
+    const error = await outcome;
+    expect(error?.code).toBe('ring-deadline');
+    expect(error?.message).toContain('did not finish its handshake within 250 ms');
+    expect(dialClock.timerCount).toBe(0);
+  });
+
+  test('may give up while it is away', async () => {
+    const abort = new AbortController();
+    const { outcome } = await dialTooEarly({ signal: abort.signal });
+    abort.abort();
+    expect((await outcome)?.code).toBe('aborted');
+    expect(dialClock.timerCount).toBe(0);
+  });
+
+  test('finds out that the worker is gone', async () => {
+    const { outcome } = await dialTooEarly();
+    await server.close();
+    dialClock.advance(100);
+    expect((await outcome)?.code).toBe('ring-peer-lost');
+    expect(dialClock.timerCount).toBe(0);
+  });
+});
+
 describe('the dialling side', () => {
+  test('gives up a connection that does not open, before the whole deadline', async () => {
+    const mute = createServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => mute.listen(0, HOST, resolve));
+    const { port } = mute.address() as { port: number };
+    const dialClock = new ManualClock();
+    const outcome = dial({ port, clock: dialClock, connectMs: 2_000, deadlineMs: 60_000 });
+    dialClock.advance(1_999);
+    expect(dialClock.timerCount).toBe(2);
+    dialClock.advance(251);
+    const error = await outcome;
+    expect(error?.code).toBe('ring-deadline');
+    expect(error?.message).toContain('did not answer within 2000 ms');
+    expect(dialClock.timerCount).toBe(0);
+    await new Promise((resolve) => mute.close(resolve));
+  });
+
+  test('waits for a peer that has taken the connection as long as the whole may take', async () => {
+    const dialClock = new ManualClock();
+    const outcome = dial({ clock: dialClock, connectMs: 2_000, deadlineMs: 60_000 });
+    await settled(() => expect(server.heldCount).toBe(1));
+    dialClock.advance(59_999);
+    open();
+    expect(await outcome).toBeUndefined();
+  });
+
+  test('does not come again to an acceptor that challenged it and then says that it is too early', async () => {
+    const impostor = new WebSocketServer({ host: HOST, port: 0 });
+    await once(impostor, 'listening');
+    impostor.on('connection', (socket) => {
+      socket.send(encodeHandshake({ kind: 'challenge', nonce: '00'.repeat(32) }));
+      socket.on('message', () => socket.close(REFUSED_CLOSE_CODE, 'too-early'));
+    });
+    const { port } = impostor.address() as { port: number };
+    expect((await dial({ port }))?.message).toContain('refused the connection: too-early');
+    impostor.close();
+  });
+
   const impostors: [string, OperationalError['code'], RefusalReason, string[]][] = [
     [
       'does not know the secret',

@@ -6,6 +6,7 @@ import type { Admission } from '../../../worker/ring/admission.js';
 import { systemClock } from '../../../worker/ring/clock.js';
 import { dialPeer, type DialOptions } from '../../../worker/ring/dial.js';
 import { plainAdder, type Adder } from '../../../worker/ring/index.js';
+import { fetchState, type FetchedState, type FetchStateOptions } from '../../../worker/ring/index.js';
 import { openRing, type OpenRingOptions, type Ring } from '../../../worker/ring/index.js';
 import { RingServer, type RingServerOptions } from '../../../worker/ring/ring-server.js';
 import { WebSocketIncomingLink, type AcceptedPeer } from '../../../worker/ring/websocket-link.js';
@@ -105,6 +106,19 @@ export class Fixture {
     });
     this.rings.push(ring);
     return ring;
+  }
+
+  /** Fetches a state from `server` as rank 1 from rank 0 of ring epoch 1, unless told otherwise. */
+  fetch(
+    server: RingServer,
+    options: Partial<FetchStateOptions> & Pick<FetchStateOptions, 'stateBytes'>,
+  ): Promise<FetchedState> {
+    return fetchState({
+      ...{ runId: RUN, ringEpoch: 1, secret: SECRET, fromRank: 1, toRank: 0 },
+      ...{ peer: { workerId: 'w0', host: HOST, port: server.port }, maxRowsBytes: 1 << 20 },
+      ...{ silenceMs: 10_000, deadlineMs: 20_000, refusals: server.refusals, signal: this.abort.signal },
+      ...options,
+    });
   }
 
   async close(): Promise<void> {

@@ -139,6 +139,35 @@ describe('back-pressure', () => {
   });
 });
 
+describe('segments that have come in', () => {
+  test('are told with phase and update', async () => {
+    const told: string[] = [];
+    const vectors = randomVectors(2, 32, 1);
+    const onSegment = (phase: string, update: number): unknown => told.push(`${phase} ${update}`);
+    const { rings } = memoryRing(2, {}, { segmentBytes: 32, onSegment });
+    await Promise.all(
+      rings.map((ring, rank) => ring.allReduce(at(vectors, rank), { update: 7, attempt: 0 })),
+    );
+    // 16 elements a chunk, 8 a segment: two segments in each phase at each rank.
+    const count = (what: string): number => told.filter((word) => word === what).length;
+    expect([count('reduce-scatter 7'), count('all-gather 7'), told.length]).toEqual([4, 4, 8]);
+  });
+
+  test('whoever is told may close the ring', async () => {
+    const { rings } = memoryRing(
+      2,
+      {},
+      { onSegment: (phase) => phase === 'reduce-scatter' && at(rings, 0).close() },
+    );
+    const codes = await Promise.all(
+      rings.map((ring) =>
+        failureOf(ring.allReduce(new Int32Array(1_000), { update: 0, attempt: 0 })).then(({ code }) => code),
+      ),
+    );
+    expect(codes).toEqual(['aborted', 'ring-peer-lost']);
+  });
+});
+
 describe('failures', () => {
   const key = { update: 5, attempt: 2 };
 
@@ -152,9 +181,9 @@ describe('failures', () => {
     expect(error.code).toBe('ring-peer-lost');
     expect(error.neighbour).toBe('predecessor');
     expect(error.message).toContain('rank 0: the connection broke');
-    expect(error.progress.reduction).toEqual({ ...key, phase: 'reduce-scatter' });
-    expect(error.progress.lastOut).toMatchObject({ step: 0, offset: 30 });
-    expect(error.progress.lastIn).toBeUndefined();
+    expect(error.progress?.reduction).toEqual({ ...key, phase: 'reduce-scatter' });
+    expect(error.progress?.lastOut).toMatchObject({ step: 0, offset: 30 });
+    expect(error.progress?.lastIn).toBeUndefined();
     expect(failures).toContain(error);
     // The ring stays failed, with the same error.
     expect(await failureOf(at(rings, 1).allReduce(new Int32Array(90), key))).toBe(error);
@@ -204,6 +233,21 @@ describe('failures', () => {
     clock.advance(SILENCE_MS * 1.2);
     const error = await reduction;
     expect([error.code, error.neighbour]).toEqual(['ring-deadline', 'successor']);
+  });
+
+  test('while it is suspended nobody is silent, and silence counts from zero after it', async () => {
+    let suspended = false;
+    const { rings, clock } = memoryRing(2, {}, { suspended: () => suspended });
+    const reduction = failureOf(at(rings, 0).allReduce(new Int32Array(8), key));
+    await turn();
+    clock.advance(SILENCE_MS * 0.9);
+    suspended = true;
+    clock.advance(SILENCE_MS * 10);
+    suspended = false;
+    clock.advance(SILENCE_MS * 0.9);
+    expect(at(rings, 0).failure).toBeUndefined();
+    clock.advance(SILENCE_MS * 0.3);
+    expect((await reduction).code).toBe('ring-deadline');
   });
 
   test('between reductions nobody is silent', () => {

@@ -12,7 +12,10 @@ export interface MemoryRing {
 }
 
 export type RingTweaks = Partial<
-  Pick<LinkedRingOptions, 'segmentBytes' | 'maxInFlightBytes' | 'onFailure' | 'onMisbehaviour'>
+  Pick<
+    LinkedRingOptions,
+    'segmentBytes' | 'maxInFlightBytes' | 'onFailure' | 'onMisbehaviour' | 'onSegment' | 'suspended'
+  >
 >;
 
 export const SILENCE_MS = 800;

@@ -55,6 +55,19 @@ describe('silence watch', () => {
     expect(silent).toEqual(['right']);
   });
 
+  test('a lane that was idle only between the last tick and the verdict begins anew', () => {
+    watch.start(800);
+    clock.advance(700);
+    clock.block(100);
+    waiting.right = false;
+    clock.turn();
+    waiting.right = true;
+    clock.advance(700);
+    expect(silent).toEqual([]);
+    clock.advance(300);
+    expect(silent).toEqual(['right']);
+  });
+
   test('of two silent lanes the first is told', () => {
     waiting.left = true;
     watch.start(800);
