@@ -1,5 +1,5 @@
 import { stepOf, type RingMember, type StateSource, type UpMessage } from '../proto/index.js';
-import { chooseWorld, type CutLink } from './ring-order.js';
+import { chooseWorld, isCut, type CutLink } from './ring-order.js';
 
 /** Where a worker said it stands, in answer to a survey. */
 export type Standing = Pick<UpMessage<'standing'>, 'nextUpdate' | 'stateFingerprint' | 'rowsFrom'>;
@@ -73,13 +73,13 @@ export function compareStandings(candidates: readonly Candidate[]): StandingMism
  * committed ones and that state, which only workers hold. Going back costs time and changes no bit.
  */
 export function decideStart(question: StartQuestion): StartDecision | null {
-  const { candidates, shards, checkpoint, committed, cuts, fromAgreed } = question;
+  const { candidates, shards, checkpoint, cuts, fromAgreed } = question;
   const able = candidates.filter(({ leaving }) => !leaving).map(({ member }) => member.workerId);
   if (able.length === 0) return null;
   const world = chooseWorld(able, shards, cuts);
   const spares = able.filter((id) => !world.includes(id));
   const seats = { world, spares };
-  const source = fromAgreed ? null : bestSource(candidates, world, committed);
+  const source = fromAgreed ? null : bestSource(question, world);
   if (source !== null && source.nextUpdate >= (checkpoint?.update ?? 0)) {
     const { member, nextUpdate, stateFingerprint } = source;
     return {
@@ -111,20 +111,20 @@ interface Source {
 }
 
 /**
- * Who hands the state over: of the most advanced, the one that holds the most rows, members of the world first. Null when
+ * Who hands the state over: of the most advanced, the one that most can reach, that holds the most rows, members of the
+ * world first. Null when
  * nobody has a state, or the rows from `committed` on are not all there.
  */
-function bestSource(
-  candidates: readonly Candidate[],
-  world: readonly string[],
-  committed: number,
-): Source | null {
+function bestSource({ candidates, committed, cuts }: StartQuestion, world: readonly string[]): Source | null {
   const inWorld = ({ member }: Candidate): number => Number(world.includes(member.workerId));
+  const cutsOf = ({ member }: Candidate): number =>
+    world.filter((id) => isCut(cuts, id, member.workerId)).length;
   const [best] = candidates
     .filter(({ standing }) => standing.nextUpdate !== null && standing.stateFingerprint !== null)
     .sort(
       (a, b) =>
         (b.standing.nextUpdate ?? 0) - (a.standing.nextUpdate ?? 0) ||
+        cutsOf(a) - cutsOf(b) ||
         a.standing.rowsFrom - b.standing.rowsFrom ||
         inWorld(b) - inWorld(a),
     );

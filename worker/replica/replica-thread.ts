@@ -94,9 +94,12 @@ async function prepare(
   const adder: Adder = kernelAdder(kernels);
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
   const engineOptions = { model, shardBatch, slots: shards, parameters: state.parameters };
-  const { engine, fingerprint, threads, firstShardMs } = await createExactEngine(name, engineOptions, engineThreads, [
-    `kernels ${KERNELS_VERSION}`,
-  ]);
+  const { engine, fingerprint, threads, firstShardMs } = await createExactEngine(
+    name,
+    engineOptions,
+    engineThreads,
+    [`kernels ${KERNELS_VERSION}`],
+  );
   const spec: RunSpec = { ...draft, engineFingerprint: fingerprint };
   const reporter = new Reporter(nowMs());
   const updateStep = new UpdateStep({
@@ -174,6 +177,7 @@ async function prepare(
     fetchState: fetch,
     serveState: serve,
     fault,
+    cutLinks: () => server.dropConnections(),
     post: (message) => post(message, message.kind === 'state' ? [message.bytes.buffer as ArrayBuffer] : []),
     onProgress,
     nowMs,

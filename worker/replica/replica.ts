@@ -10,7 +10,7 @@ import {
 } from '../../proto/index.js';
 import type { FaultHook } from '../../proto/runtime/fault-injection.js';
 import { exportGenerator } from '../export/index.js';
-import type { HeldState, Neighbour, Ring } from '../ring/index.js';
+import { RingError, type HeldState, type Neighbour, type Ring } from '../ring/index.js';
 import type { AssignmentInbox } from './assignment-inbox.js';
 import type { FromReplica, PhaseName, ReplicaTask } from './port.js';
 import type { ReplicaState } from './replica-state.js';
@@ -25,9 +25,15 @@ const ASK_AGAIN_MS = 250;
 
 type Start = DownMessage<'start'>;
 
-/** A fault of somebody else, as far as can be told. */
-export interface BlamedError extends Error {
-  readonly neighbour?: Neighbour | undefined;
+/** A state could not be taken over from `peer`, a worker's id. */
+class SourceError extends OperationalError {
+  override readonly name = 'SourceError';
+  constructor(
+    cause: OperationalError,
+    readonly peer: string,
+  ) {
+    super(cause.code, cause.message, { cause });
+  }
 }
 
 export interface ReplicaParts {
@@ -54,6 +60,8 @@ export interface ReplicaParts {
   readonly onProgress: (ringEpoch: number, nextUpdate: number | null, phase: PhaseName) => void;
   readonly nowMs: () => number;
   readonly fault: FaultHook;
+  /** Ends the connections to others; for tests of recovery. */
+  readonly cutLinks: () => void;
 }
 
 /**
@@ -136,7 +144,10 @@ export class Replica {
       ringEpoch: start.ringEpoch,
       code: operational ? error.code : 'run-failed',
       message: message.slice(0, 2_000),
-      neighbour: this.neighbourOf(start, (error as BlamedError).neighbour),
+      neighbour:
+        error instanceof SourceError
+          ? error.peer
+          : this.neighbourOf(start, error instanceof RingError ? error.neighbour : undefined),
     });
   }
 
@@ -188,7 +199,10 @@ export class Replica {
         const step = stepOf(update);
         const shards = shardsOfRank(step, rank, spec.shards, start.members.length);
         const own = await this.ownShards(start.ringEpoch, update, shards, ring, signal);
-        fault?.('before-compute', update, { cut: () => ring.close(), flip: (part) => state.flipBit(part) });
+        fault?.('before-compute', update, {
+          cut: this.parts.cutLinks,
+          flip: (part) => state.flipBit(part),
+        });
         const sinceMs = nowMs();
         const silenceMs = pace.silenceMs();
         const row = await this.parts.updateStep.run(
@@ -241,7 +255,9 @@ export class Replica {
         break;
       }
       case 'peer': {
-        const fetched = await this.parts.fetchState(start, signal);
+        const fetched = await this.parts.fetchState(start, signal).catch((error: unknown) => {
+          throw error instanceof OperationalError ? new SourceError(error, source.peer.workerId) : error;
+        });
         signal.throwIfAborted();
         state.restore(fetched.state);
         reporter.rows.replace(fetched.rows, nextUpdate);

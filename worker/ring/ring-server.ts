@@ -133,12 +133,17 @@ export class RingServer {
     return () => door.admissions.close(admission);
   }
 
+  /** Ends every connection that was accepted, as a network would that fails; goes on listening. */
+  dropConnections(): void {
+    for (const transport of this.transports) transport.destroy();
+  }
+
   /** Stops listening and ends every connection that was accepted. */
   async close(): Promise<void> {
     const closed = [this.http, this.local].map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
-    for (const transport of this.transports) transport.destroy();
+    this.dropConnections();
     await Promise.all(closed);
   }
 
