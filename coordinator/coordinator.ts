@@ -29,7 +29,7 @@ import {
   type RunEvent,
   type RunState,
 } from './run-state.js';
-import { OutdatedError, STATE_PREFIX, type RunStore } from './run-store.js';
+import { OutdatedError, stateObjectName, type RunStore } from './run-store.js';
 import { statusOf } from './status.js';
 
 const TICK_MS = 100;
@@ -240,7 +240,7 @@ export class Coordinator {
         });
       case 'takeCheckpoint': {
         const { task, update } = command;
-        const object = `${STATE_PREFIX}${stepOf(update)}-${task}`;
+        const object = stateObjectName(stepOf(update), term, task);
         return bus.down('checkpoint', command.workerId, {
           term,
           ringEpoch: this.ringEpoch(),
@@ -308,7 +308,8 @@ export class Coordinator {
       return { kind: 'ringWritten', epoch: { ...decision, ringEpoch, secret } };
     } catch (error) {
       if (!(error instanceof OutdatedError) && error instanceof OperationalError) throw error;
-      if (error instanceof OutdatedError) await store.refresh();
+      // What cannot be read now is read before the next attempt.
+      if (error instanceof OutdatedError) await store.refresh().catch(() => undefined);
       return { kind: 'ringNotWritten', message: messageOf(error) };
     }
   }
@@ -367,7 +368,7 @@ export class Coordinator {
     const record = await store
       .commitCheckpoint({ update, object: file.name, sha256: file.sha256, stateFingerprint }, rows)
       .catch(async (error: unknown) => {
-        if (error instanceof OutdatedError) await store.refresh();
+        if (error instanceof OutdatedError) await store.refresh().catch(() => undefined);
         throw error;
       });
     log.info({ step: stepOf(update), bytes: file.bytes }, 'checkpoint');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { StorageType, type KV, type NatsConnection, type ObjectStore } from 'nats';
+import { StorageType, type KV, type KvEntry, type NatsConnection, type ObjectStore } from 'nats';
 import { z } from 'zod';
 import {
   OperationalError,
@@ -73,8 +73,13 @@ const leadSchema = z.strictObject({
 });
 export type Lead = z.infer<typeof leadSchema>;
 
-/** Names of checkpoints' states begin with it. */
-export const STATE_PREFIX = 'state-';
+const STATE_PREFIX = 'state-';
+
+/** Name of the object that holds a checkpoint's state; that of its history begins with it. */
+export const stateObjectName = (step: number, term: number, task: string): string =>
+  `${STATE_PREFIX}${step}-${term}-${task}`;
+
+const termOfState = (name: string): number => Number(name.split('-')[2] ?? 0);
 
 const text = new TextEncoder();
 const pack = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
@@ -118,15 +123,24 @@ export class RunStore {
   /** Reads what others have written, before this coordinator writes on it. */
   async refresh(): Promise<void> {
     try {
-      const ring = await this.kv.get('ring');
+      const ring = await this.read('ring');
       this.ringRevision = ring?.revision ?? 0;
       this.recordedWorld = ring === null ? [] : ringSchema.parse(ring.json()).world;
-      const pointer = await this.kv.get('checkpoint');
+      const pointer = await this.read('checkpoint');
       this.pointerRevision = pointer?.revision ?? 0;
       this.pointer = pointer === null ? null : pointerSchema.parse(pointer.json());
     } catch (error) {
       if (!(error instanceof z.ZodError)) throw error;
       throw new OperationalError('checkpoint', 'the run record in JetStream is of another version');
+    }
+  }
+
+  /** Throws OperationalError('bus') when the store does not answer. */
+  private async read(key: string): Promise<KvEntry | null> {
+    try {
+      return await this.kv.get(key);
+    } catch (error) {
+      throw new OperationalError('bus', `the run's record in JetStream cannot be read: ${messageOf(error)}`);
     }
   }
 
@@ -140,7 +154,7 @@ export class RunStore {
   }
 
   async readRecord(): Promise<RunRecord | null> {
-    const entry = await this.kv.get('record');
+    const entry = await this.read('record');
     return entry === null ? null : recordSchema.parse(entry.json());
   }
 
@@ -217,11 +231,17 @@ export class RunStore {
     return complete;
   }
 
-  /** Removes older checkpoints, and states that were stored for checkpoints that came to nothing. */
+  /**
+   * Removes older checkpoints, and states that were stored for checkpoints that came to nothing. Those of a later lead
+   * stay: another coordinator may have taken over since the pointer was moved.
+   */
   private async dropUnkept({ newest, older }: z.infer<typeof pointerSchema>): Promise<void> {
     const kept = new Set([newest, ...older].flatMap(({ object, historyObject }) => [object, historyObject]));
-    for (const { name } of await this.objects.list())
-      if (name.startsWith(STATE_PREFIX) && !kept.has(name)) await this.objects.delete(name);
+    const term = termOfState(newest.object);
+    for (const { name } of await this.objects.list()) {
+      if (name.startsWith(STATE_PREFIX) && !kept.has(name) && termOfState(name) <= term)
+        await this.objects.delete(name);
+    }
   }
 
   /** Who leads; null before anybody did. */
@@ -230,12 +250,23 @@ export class RunStore {
     return entry === null ? null : { revision: entry.revision, lead: leadSchema.parse(entry.json()) };
   }
 
-  /** Takes, renews or ends the lead; returns its revision. Throws OutdatedError when somebody else was quicker. */
+  /**
+   * Takes, renews or ends the lead; returns its revision. Throws OutdatedError when somebody else was quicker. A beat of its
+   * own that went through late, after its writer had given it up, is written over.
+   */
   async writeLead(lead: Lead, revision: number): Promise<number> {
-    return this.compareAndSet('leader', lead, revision, (found) => {
-      // Any of its own renewals: an earlier one may have gone through late.
-      return leadSchema.safeParse(found).data?.holder === lead.holder;
-    });
+    const isThisBeat = (found: unknown): boolean => {
+      const { data } = leadSchema.safeParse(found);
+      return data?.holder === lead.holder && data.beat === lead.beat;
+    };
+    try {
+      return await this.compareAndSet('leader', lead, revision, isThisBeat);
+    } catch (error) {
+      if (!(error instanceof OutdatedError)) throw error;
+      const found = await this.readLead();
+      if (found?.lead.holder !== lead.holder || found.revision === revision) throw error;
+      return this.compareAndSet('leader', lead, found.revision, isThisBeat);
+    }
   }
 
   /** One of the files that a worker has put there. */

@@ -54,6 +54,7 @@ export class Agent {
   private beat = { value: -1, sinceMs: 0 };
   private readonly results: TaskResults;
   private readonly timers: NodeJS.Timeout[] = [];
+  private isOver = false;
   private finish: (end: WorkerEnd) => void = () => undefined;
   readonly ended: Promise<WorkerEnd>;
 
@@ -150,6 +151,7 @@ export class Agent {
 
   private end(end: WorkerEnd): void {
     for (const timer of this.timers) clearInterval(timer);
+    this.isOver = true;
     this.finish(end);
   }
 
@@ -212,6 +214,7 @@ export class Agent {
   }
 
   private fromReplica(message: FromReplica): void {
+    if (this.isOver) return; // the others' links end as well
     const { workerId } = this.options;
     const { bus } = this;
     switch (message.kind) {
@@ -257,7 +260,7 @@ export class Agent {
         });
       case 'failure': {
         const { ringEpoch, code, neighbour } = message;
-        this.log.error({ code, ringEpoch, neighbour }, message.message);
+        this.log.warn({ code, ringEpoch, neighbour }, message.message);
         this.failure = { workerId, ringEpoch, code, message: message.message, neighbour };
         return bus.up('failure', workerId, this.failure);
       }

@@ -72,6 +72,8 @@ export class Replica {
   /** False until the first start has given the state its content. */
   private hasState = false;
   private ringEpoch = 0;
+  /** Of the start that is followed. */
+  private startTerm = 0;
   /** Ends the loop of the ring epoch in progress. */
   private leave = new AbortController();
   private loop: Promise<void> = Promise.resolve();
@@ -94,6 +96,8 @@ export class Replica {
 
   /** Leaves the ring epoch, for good up to `ringEpoch`, and says where the replica stands. */
   async survey(term: number, survey: number, ringEpoch: number): Promise<void> {
+    // The answer to it is a start that has come already.
+    if (term === this.startTerm && ringEpoch < this.ringEpoch) return;
     this.ringEpoch = Math.max(this.ringEpoch, ringEpoch);
     this.started = null;
     await this.end();
@@ -118,6 +122,7 @@ export class Replica {
       return;
     }
     this.ringEpoch = start.ringEpoch;
+    this.startTerm = start.term;
     this.started = null;
     await this.end();
     const leave = (this.leave = new AbortController());
