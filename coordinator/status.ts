@@ -1,4 +1,5 @@
 import { globalBatch, stepOf, stepsPerPass, type OutMessage } from '../proto/index.js';
+import { candidates } from './crew.js';
 import type { HistoryRow } from './history.js';
 import type { RunState } from './run-state.js';
 
@@ -26,7 +27,7 @@ export function statusOf(
     discriminatorReal: last?.discriminatorReal ?? null,
     discriminatorFake: last?.discriminatorFake ?? null,
     workers: epoch?.world.length ?? 0,
-    spares: epoch?.spares.length ?? 0,
+    spares: candidates(state).filter(({ workerId }) => epoch?.world.includes(workerId) !== true).length,
     keptOut: [...state.workers.values()].filter(({ excluded }) => excluded?.heard === true).length,
     ringEpoch: epoch?.ringEpoch ?? 0,
     ringEpochReason: epoch?.reason.slice(0, 4_000) ?? '',

@@ -180,8 +180,8 @@ export class Replica {
     }
   }
 
-  /** @param onOpen called once all members have their state: nobody is served any more */
-  private async train(start: Start, signal: AbortSignal, onOpen: () => void): Promise<void> {
+  /** @param onSettled called when all members have their state, before it changes: nobody needs this one's any more */
+  private async train(start: Start, signal: AbortSignal, onSettled: () => void): Promise<void> {
     const { state, inbox, spec, reporter, pace, post, nowMs, fault } = this.parts;
     inbox.open(start.ringEpoch, start.committed);
     reporter.open();
@@ -189,7 +189,6 @@ export class Replica {
     const rank = this.rankIn(start);
     const ring = await this.parts.openRing(start, signal, () => this.wake());
     try {
-      onOpen();
       this.started = {
         kind: 'started',
         ringEpoch: start.ringEpoch,
@@ -210,12 +209,11 @@ export class Replica {
         });
         const sinceMs = nowMs();
         const silenceMs = pace.silenceMs();
-        const row = await this.parts.updateStep.run(
-          update,
-          own,
-          { allReduce: (vector, options) => ring.allReduce(vector, { ...options, silenceMs }) },
-          signal,
-        );
+        const allReduce: Ring['allReduce'] = async (vector, options) => {
+          await ring.allReduce(vector, { ...options, silenceMs });
+          onSettled(); // a sum takes all members
+        };
+        const row = await this.parts.updateStep.run(update, own, { allReduce }, signal);
         pace.measured(nowMs() - sinceMs);
         reporter.totals.ringBytesSent += ring.bytesSent - countedSent;
         reporter.totals.ringBytesReceived += ring.bytesReceived - countedReceived;
