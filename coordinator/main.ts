@@ -12,6 +12,8 @@ import { ResultFolder } from './result-folder.js';
 import { initialRunState } from './run-state.js';
 import { RunStore } from './run-store.js';
 
+/** A NATS server that is started at the same time, or is just being started again. */
+const NATS_WAIT_MS = 5_000;
 /** The drawn digits are one dataset like MNIST, the same for every run. */
 const SYNTHETIC_SEED = 1;
 
@@ -70,6 +72,7 @@ async function leadOnce(
     url: options.natsUrl,
     credentialsFile: options.natsCredentialsFile,
     cluster: options.cluster,
+    waitMs: NATS_WAIT_MS,
     name: 'gan-cluster coordinator',
     onInvalid: (error) => log.warn({ err: error }, 'message refused'),
   });

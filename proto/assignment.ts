@@ -56,6 +56,7 @@ export function decodeAssignment(bytes: Uint8Array): Assignment {
   const ringEpoch = view.getUint32(4, true) + view.getUint32(8, true) * 2 ** 32;
   if (!Number.isSafeInteger(ringEpoch)) fail('a ring epoch out of range');
   if (shard >= limits.maxShards) fail(`shard ${shard}`);
+  if (rows === 0 || rowBytes === 0) fail(`no pixels: ${rows} x ${rowBytes}`);
   if (rows * rowBytes !== bytes.byteLength - HEADER_BYTES) {
     fail(`${bytes.byteLength - HEADER_BYTES} bytes of pixels for ${rows} x ${rowBytes}`);
   }

@@ -8,6 +8,9 @@ import { Agent, type WorkerEnd } from './agent.js';
 import { chooseEngine, probeEngines } from './engine/index.js';
 import { ReplicaHost } from './replica/index.js';
 
+/** A NATS server that is started at the same time, or is just being started again. */
+const NATS_WAIT_MS = 5_000;
+
 export interface WorkerOptions {
   /** What users see; by default host name and process id. */
   readonly name: string | undefined;
@@ -43,6 +46,7 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
       url: options.natsUrl,
       credentialsFile: options.natsCredentialsFile,
       cluster: options.cluster,
+      waitMs: NATS_WAIT_MS,
       name: `gan-cluster worker ${workerId}`,
       onInvalid: (error) => log.warn({ err: error }, 'message refused'),
     });

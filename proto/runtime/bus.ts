@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { Events, connect, type ConnectionOptions, type Msg, type NatsConnection } from 'nats';
+import {
+  ErrorCode,
+  Events,
+  connect,
+  type ConnectionOptions,
+  type Msg,
+  type NatsConnection,
+  type NatsError,
+} from 'nats';
 import type { z } from 'zod';
+import { decodeAssignment, type Assignment } from '../assignment.js';
 import { OperationalError, UsageError, messageOf } from '../errors.js';
+import { limits } from '../limits.js';
 import {
   allSchemas,
   downSchemas,
@@ -19,6 +29,7 @@ import {
 } from '../messages.js';
 import { subjects } from '../subjects.js';
 import { decodeMessage, encodeMessage } from './codec.js';
+import { RejectedMessage, Rejections } from './rejections.js';
 
 /** A server that does not answer for two of these is away, also when its machine vanished without a word. */
 const PING_EVERY_MS = 2_000;
@@ -34,9 +45,11 @@ export interface BusOptions {
   /** A file that holds `user:password` in one line; none for a server that asks for nothing. */
   readonly credentialsFile?: string | undefined;
   readonly cluster: string;
+  /** For a server that is not up yet, in ms. */
+  readonly waitMs?: number | undefined;
   /** Shown in the server's list of connections. */
   readonly name: string;
-  /** Called for each message that does not fit its schema. */
+  /** Called for each message that is refused, after it was counted. */
   readonly onInvalid?: (error: OperationalError) => void;
 }
 
@@ -55,11 +68,25 @@ function credentials(file: string | undefined): Pick<ConnectionOptions, 'user' |
   return { user: text.slice(0, colon), pass: text.slice(colon + 1) };
 }
 
+/** decodeAssignment, with a reason for what it refuses. */
+function judgedAssignment(frame: Uint8Array): Assignment {
+  try {
+    return decodeAssignment(frame);
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    const reason = frame.byteLength > limits.natsPayloadBytes ? 'oversize' : 'malformed';
+    throw new RejectedMessage(reason, error.message);
+  }
+}
+
 /**
  * Control messages over NATS: each topic bound to its subject and schema, checked by the sender and by the receiver.
  * Core NATS delivers at most once; whoever needs an answer asks again.
  */
 export class Bus {
+  /** Messages that came and were dropped. The bus counts what does not fit; what is stale, whoever knows that. */
+  readonly rejections = new Rejections();
+
   private constructor(
     /** For JetStream: key-value and object stores. */
     readonly connection: NatsConnection,
@@ -68,26 +95,37 @@ export class Bus {
 
   /** Throws UsageError when the server cannot be reached or refuses the credentials. */
   static async connect(options: BusOptions): Promise<Bus> {
-    try {
-      const connection = await connect({
-        servers: options.url,
-        name: options.name,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: RECONNECT_EVERY_MS,
-        reconnectJitter: RECONNECT_EVERY_MS / 2,
-        pingInterval: PING_EVERY_MS,
-        maxPingOut: 2,
-        timeout: 5_000,
-        inboxPrefix: `_INBOX_${options.cluster}`,
-        ...credentials(options.credentialsFile),
-      });
-      return new Bus(connection, options);
-    } catch (error) {
-      if (error instanceof OperationalError) throw error;
-      throw new UsageError(
-        `no NATS server answers at ${options.url} (${messageOf(error)}): start one with JetStream, or name another by --nats-url`,
-      );
+    const untilMs = performance.now() + (options.waitMs ?? 0);
+    for (;;) {
+      try {
+        return await Bus.tryConnect(options);
+      } catch (error) {
+        if (error instanceof OperationalError) throw error;
+        const refused = (error as NatsError).code === (ErrorCode.ConnectionRefused as string);
+        if (!refused || performance.now() > untilMs) {
+          throw new UsageError(
+            `no NATS server answers at ${options.url} (${messageOf(error)}): start one with JetStream, or name another by --nats-url`,
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, RECONNECT_EVERY_MS));
+      }
     }
+  }
+
+  private static async tryConnect(options: BusOptions): Promise<Bus> {
+    const connection = await connect({
+      servers: options.url,
+      name: options.name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: RECONNECT_EVERY_MS,
+      reconnectJitter: RECONNECT_EVERY_MS / 2,
+      pingInterval: PING_EVERY_MS,
+      maxPingOut: 2,
+      timeout: 5_000,
+      inboxPrefix: `_INBOX_${options.cluster}`,
+      ...credentials(options.credentialsFile),
+    });
+    return new Bus(connection, options);
   }
 
   up<T extends UpTopic>(topic: T, workerId: string, message: UpMessage<T>): void {
@@ -147,10 +185,12 @@ export class Bus {
     );
   }
 
+  /** @param handler given frames that decodeAssignment has taken */
   onAssignment(workerId: string, handler: (frame: Uint8Array) => void): void {
-    this.subscribe(subjects.down(this.options.cluster, workerId, 'assignment'), (message) =>
-      handler(message.data),
-    );
+    this.subscribe(subjects.down(this.options.cluster, workerId, 'assignment'), ({ data }) => {
+      const assignment = this.accept(() => judgedAssignment(data));
+      if (assignment !== undefined) handler(data);
+    });
   }
 
   /** Told when the connection is lost (false) and when it stands again (true). */
@@ -164,18 +204,22 @@ export class Bus {
     this.subscribe(subject, (message) => {
       const request = this.decode(launcherSchemas.scale, message);
       if (request === undefined) return;
-      void handler(request).then((answer) =>
-        message.respond(encodeMessage(launcherSchemas.scaled, answer)),
-      );
+      const { reply } = message;
+      void handler(request).then((answer) => {
+        if (reply) this.publish(reply, encodeMessage(launcherSchemas.scaled, answer));
+      });
     });
   }
 
-  /** Asks the launcher of a local cluster for another number of workers. Rejects when nobody answers. */
+  /**
+   * Asks the launcher of a local cluster for another number of workers. Rejects when nobody answers, and with
+   * OperationalError('protocol') when the answer is none.
+   */
   async scale(request: ScaleRequest): Promise<ScaleAnswer> {
     const subject = subjects.launcher(this.options.cluster, 'scale');
     const bytes = encodeMessage(launcherSchemas.scale, request);
     const answer = await this.connection.request(subject, bytes, { timeout: SCALE_TIMEOUT_MS });
-    return decodeMessage(launcherSchemas.scaled, answer.data, answer.subject);
+    return this.counted(() => decodeMessage(launcherSchemas.scaled, answer.data, subject));
   }
 
   /** Resolves when the server has processed all that was published and subscribed before. */
@@ -189,7 +233,7 @@ export class Bus {
   }
 
   private publish(subject: string, bytes: Uint8Array): void {
-    if (!this.connection.isClosed()) this.connection.publish(subject, bytes);
+    if (!this.connection.isClosed() && !this.connection.isDraining()) this.connection.publish(subject, bytes);
   }
 
   private async followStatus(handler: (up: boolean) => void): Promise<void> {
@@ -206,25 +250,47 @@ export class Bus {
     });
   }
 
-  /** Undefined for a message that does not fit, which is told. */
-  private decode<S extends z.ZodType>(schema: S, message: Msg): z.infer<S> | undefined {
+  private decode<S extends z.ZodType>(schema: S, { data, subject }: Msg): z.infer<S> | undefined {
+    return this.accept(() => decodeMessage(schema, data, subject));
+  }
+
+  /** What `decode` gives; undefined for a message that it refuses, which is counted and told. */
+  private accept<T>(decode: () => T): T | undefined {
     try {
-      return decodeMessage(schema, message.data, message.subject);
+      return this.counted(decode);
     } catch (error) {
-      if (!(error instanceof OperationalError)) throw error;
+      if (!(error instanceof RejectedMessage)) throw error;
       this.options.onInvalid?.(error);
       return undefined;
+    }
+  }
+
+  private counted<T>(decode: () => T): T {
+    try {
+      return decode();
+    } catch (error) {
+      if (error instanceof RejectedMessage) this.rejections.count(error.reason);
+      throw error;
     }
   }
 
   private subscribe(subject: string, handler: (message: Msg) => void): void {
     this.connection.subscribe(subject, {
       callback: (error, message) => {
-        if (error)
-          this.options.onInvalid?.(
-            new OperationalError('bus', `subscription to ${subject}: ${error.message}`),
-          );
-        else handler(message);
+        if (error) {
+          const words = `subscription to ${subject}: ${error.message}`;
+          this.options.onInvalid?.(new OperationalError('bus', words));
+          return;
+        }
+        try {
+          handler(message);
+        } catch (bug) {
+          // The client takes what a callback throws for the end of its connection, prints it to standard output and is
+          // deaf from then on. Thrown from here it ends the process, as a bug of ours should.
+          queueMicrotask(() => {
+            throw bug;
+          });
+        }
       },
     });
   }
