@@ -136,7 +136,9 @@ export class Coordinator {
 
   private tick(): void {
     const { parts } = this;
-    this.rate.record(parts.nowMs(), stepOf(this.state.committed));
+    const { committed, epoch } = this.state;
+    // Rows that are told again after a coordinator came back are no speed.
+    this.rate.record(parts.nowMs(), stepOf(Math.max(committed, epoch?.nextUpdate ?? 0)));
     this.handle({ kind: 'tick' });
     if (this.ticks++ % STATUS_EVERY_TICKS === 0 && parts.lead.valid) this.publishStatus();
   }
@@ -167,6 +169,7 @@ export class Coordinator {
       return;
     }
     if (event.kind === 'report') this.totals.set(event.message.workerId, event.message.totals);
+    if (event.kind === 'ringWritten') this.rate.restart();
     if (event.kind === 'hello') this.names.set(event.message.workerId, event.message.name);
     const { state, commands } = advance(this.state, event, this.parts.nowMs());
     this.state = state;

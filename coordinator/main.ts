@@ -4,6 +4,7 @@ import { OperationalError, messageOf, stepOf } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import { plannedFaults } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
+import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
 import { openDataset, type Dataset } from './dataset/index.js';
 import { Leadership } from './leadership.js';
@@ -74,7 +75,7 @@ async function leadOnce(
     cluster: options.cluster,
     waitMs: NATS_WAIT_MS,
     name: 'gan-cluster coordinator',
-    onInvalid: (error) => log.warn({ err: error }, 'message refused'),
+    onInvalid: refusalLog(log, () => performance.now()),
   });
   const nowMs = (): number => performance.now();
   try {

@@ -10,6 +10,11 @@ export class RateMeter {
     while ((this.samples[1]?.atMs ?? Infinity) <= atMs - WINDOW_MS) this.samples.shift();
   }
 
+  /** Begins anew: what came before tells nothing of what follows. */
+  restart(): void {
+    this.samples.length = 0;
+  }
+
   /** Null until two samples lie apart. */
   stepsPerSecond(): number | null {
     const first = this.samples[0];

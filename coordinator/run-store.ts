@@ -73,6 +73,9 @@ const leadSchema = z.strictObject({
 });
 export type Lead = z.infer<typeof leadSchema>;
 
+/** For one key to be read or written. An answer that was lost with a server is not waited for long. */
+const KEY_TIMEOUT_MS = 1_500;
+
 const STATE_PREFIX = 'state-';
 
 /** Name of the object that holds a checkpoint's state; that of its history begins with it. */
@@ -109,7 +112,9 @@ export class RunStore {
   static async open(connection: NatsConnection, runId: string): Promise<RunStore> {
     try {
       const jetstream = connection.jetstream();
-      const kv = await jetstream.views.kv(runBucketName(runId), { history: 1, storage: StorageType.File });
+      const kv = await connection
+        .jetstream({ timeout: KEY_TIMEOUT_MS })
+        .views.kv(runBucketName(runId), { history: 1, storage: StorageType.File });
       const objects = await jetstream.views.os(objectStoreName(runId), { storage: StorageType.File });
       return new RunStore(kv, objects);
     } catch (error) {

@@ -4,6 +4,7 @@ import { messageOf, OperationalError } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import { plannedFaults } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
+import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { Agent, type WorkerEnd } from './agent.js';
 import { chooseEngine, probeEngines } from './engine/index.js';
 import { ReplicaHost } from './replica/index.js';
@@ -48,7 +49,7 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
       cluster: options.cluster,
       waitMs: NATS_WAIT_MS,
       name: `gan-cluster worker ${workerId}`,
-      onInvalid: (error) => log.warn({ err: error }, 'message refused'),
+      onInvalid: refusalLog(log, () => performance.now()),
     });
     connecting.catch(() => undefined); // both start at once; a port that is taken is told first
     replica = await ReplicaHost.start({
