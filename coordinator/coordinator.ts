@@ -34,6 +34,8 @@ import { statusOf } from './status.js';
 
 const TICK_MS = 100;
 const STATUS_EVERY_TICKS = 3;
+/** A lead that is in doubt for longer is an outage, not a process that was paused. */
+const MAX_TICKS_IN_DOUBT = 10;
 const SAMPLE_COLUMNS = 5;
 const SAMPLE_SCALE = 4;
 /** Name under which a worker exports the images that `samples.png` is drawn from. */
@@ -53,7 +55,6 @@ const EFFECT_EVENTS: ReadonlySet<RunEvent['kind']> = new Set<RunEvent['kind']>([
   'taskFailed',
   'resultWritten',
   'effectFailed',
-  'connection',
   'stopRequested',
 ]);
 
@@ -88,6 +89,8 @@ export class Coordinator {
   /** What came of effects while the lead was in doubt. */
   private held: RunEvent[] = [];
   private ticks = 0;
+  private ticksInDoubt = 0;
+  private busUp = true;
   private trainingSinceMs: number | null = null;
   private readonly elapsedBeforeS: number;
   private ringEpochs = 0;
@@ -120,10 +123,14 @@ export class Coordinator {
     bus.onUp('leaving', (message) => this.handle({ kind: 'leaving', message }));
     bus.onUp('goodbye', (message) => this.handle({ kind: 'goodbye', message }));
     bus.onUp('exited', (message) => this.handle({ kind: 'exited', message }));
-    bus.onConnection((up) => void this.onConnection(up));
+    bus.onConnection((up) => {
+      this.busUp = up;
+      if (up) void lead.renew();
+      else this.handle({ kind: 'connection', up });
+    });
     lead.watch(
       () => this.depose(),
-      () => this.handleHeld(),
+      () => this.onRenewed(),
     );
     this.carryOut({ kind: 'announce' });
     this.timer = setInterval(() => this.tick(), TICK_MS);
@@ -136,7 +143,10 @@ export class Coordinator {
 
   private tick(): void {
     const { parts } = this;
-    const { committed, epoch } = this.state;
+    const { committed, epoch, connected } = this.state;
+    // The store of the lead does not answer, or refuses: without it nothing can be decided.
+    this.ticksInDoubt = parts.lead.valid ? 0 : this.ticksInDoubt + 1;
+    if (connected && this.ticksInDoubt > MAX_TICKS_IN_DOUBT) this.handle({ kind: 'connection', up: false });
     // Rows that are told again after a coordinator came back are no speed.
     this.rate.record(parts.nowMs(), stepOf(Math.max(committed, epoch?.nextUpdate ?? 0)));
     this.handle({ kind: 'tick' });
@@ -147,10 +157,12 @@ export class Coordinator {
     this.parts.bus.out('status', statusOf(this.state, this.parts.history.last, this.rate.stepsPerSecond()));
   }
 
-  /** After an outage the lead is made sure of before anything else. */
-  private async onConnection(up: boolean): Promise<void> {
-    if (up) await this.parts.lead.renew();
-    this.handle({ kind: 'connection', up });
+  /** The lead is sure again: after an outage before anything else. */
+  private onRenewed(): void {
+    if (this.busUp && !this.state.connected) this.handle({ kind: 'connection', up: true });
+    const { held } = this;
+    this.held = [];
+    for (const event of held) this.handle(event);
   }
 
   private depose(): void {
@@ -180,12 +192,6 @@ export class Coordinator {
     if (this.parts.lead.valid) return true;
     const offline = event.kind === 'tick' && !this.state.connected;
     return offline || (event.kind === 'connection' && !event.up);
-  }
-
-  private handleHeld(): void {
-    const { held } = this;
-    this.held = [];
-    for (const event of held) this.handle(event);
   }
 
   /** Runs what takes time; its failure ends the run, unless `onError` makes another event of it. */

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { NatsConnection } from 'nats';
 import {
   OperationalError,
   PROTOCOL_VERSION,
@@ -35,6 +36,8 @@ export interface AgentOptions {
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
   readonly fault: FaultHook;
+  /** For the object store alone: heartbeats must not stand behind 24 MB of a checkpoint. */
+  readonly objects: NatsConnection;
 }
 
 /**
@@ -208,7 +211,7 @@ export class Agent {
   private onWelcome({ runId, spec }: DownMessage<'welcome'>): void {
     if (this.runId !== null) return;
     this.runId = runId;
-    this.files = new ObjectFiles(this.bus.connection, runId);
+    this.files = new ObjectFiles(this.options.objects, runId);
     this.log.info({ runId, engine: spec.engine }, 'welcomed');
     this.replica.post({ kind: 'prepare', runId, spec });
   }

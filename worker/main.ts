@@ -29,6 +29,7 @@ export interface WorkerOptions {
 /** Runs a worker until its run is over or `stop` asks it to leave. */
 export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSignal): Promise<WorkerEnd> {
   let bus: Bus | null = null;
+  let objects: Bus | null = null;
   let replica: ReplicaHost | null = null;
   try {
     const name =
@@ -43,14 +44,16 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
     const choice = chooseEngine(probes, options.engine);
     // Listens beyond loopback only when others are to reach it there.
     const loopback = options.advertiseHost === '127.0.0.1' || options.advertiseHost === 'localhost';
-    const connecting = Bus.connect({
-      url: options.natsUrl,
-      credentialsFile: options.natsCredentialsFile,
-      cluster: options.cluster,
-      waitMs: NATS_WAIT_MS,
-      name: `gan-cluster worker ${workerId}`,
-      onInvalid: refusalLog(log, () => performance.now()),
-    });
+    const connect = (what: string): Promise<Bus> =>
+      Bus.connect({
+        url: options.natsUrl,
+        credentialsFile: options.natsCredentialsFile,
+        cluster: options.cluster,
+        waitMs: NATS_WAIT_MS,
+        name: `gan-cluster ${what} ${workerId}`,
+        onInvalid: refusalLog(log, () => performance.now()),
+      });
+    const connecting = connect('worker');
     connecting.catch(() => undefined); // both start at once; a port that is taken is told first
     replica = await ReplicaHost.start({
       workerId,
@@ -60,11 +63,12 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
       engineThreads: options.engineThreads,
     });
     bus = await connecting;
+    objects = await connect('objects of');
     const { advertiseHost } = options;
     const agent = new Agent(
       bus,
       replica,
-      { workerId, name, advertiseHost, probes, engine: choice.name, fault },
+      { workerId, name, advertiseHost, probes, engine: choice.name, fault, objects: objects.connection },
       log,
     );
     const onStop = (): void => agent.leave('asked to stop');
@@ -79,6 +83,7 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
     };
   } finally {
     await bus?.close();
+    await objects?.close();
     await replica?.close();
   }
 }
