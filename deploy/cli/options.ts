@@ -79,6 +79,15 @@ export const options = {
       .env('GAN_WORKERS')
       .default(1)
       .argParser(wholeNumber(1, limits.maxWorkers)),
+  scaledWorkers: () =>
+    new Option('--workers <n>', 'worker processes that the cluster is to have from now on')
+      .argParser(wholeNumber(1, limits.maxWorkers))
+      .makeOptionMandatory(),
+  scaledRun: () =>
+    new Option(
+      '--out <folder>',
+      'result folder of the run (default: the newest one in runs/ that is running)',
+    ).env('GAN_OUT'),
   engine: () =>
     new Option(
       '--engine <name>',

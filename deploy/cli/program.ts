@@ -3,6 +3,7 @@ import type { Length } from '../../coordinator/index.js';
 import { UsageError } from '../../proto/index.js';
 import { addDoctor } from './checks.js';
 import { options } from './options.js';
+import { addScale } from './scale.js';
 import { stopSignals } from './stop-signals.js';
 
 interface SpecFlags {
@@ -142,6 +143,11 @@ export function buildProgram(exit: (status: number) => void): Command {
   );
   for (const option of [options.workers, ...specOptions, options.json]) train.addOption(option());
 
+  addScale(
+    command(program, 'scale', 'change the number of workers of a cluster that runs on this machine'),
+    exit,
+  );
+
   const coordinator = command(program, 'coordinator', 'the coordinator of a real cluster').action(
     async (flags: CoordinatorFlags) => {
       const [{ runCoordinator, newRunId }, { createLog }, { cacheFolder }, { tetherToParent }] =
@@ -200,7 +206,7 @@ export function buildProgram(exit: (status: number) => void): Command {
       tetherToParent(process.env, () => process.exit(1));
       const ended = await runWorker(
         {
-          workerId: flags.workerId,
+          name: flags.workerId,
           cluster: flags.cluster,
           natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
           natsCredentialsFile: flags.natsCredsFile,

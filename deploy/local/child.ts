@@ -1,44 +1,51 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { OperationalError, messageOf } from '../../proto/index.js';
 import { compiledUrl } from '../../proto/runtime/compiled-url.js';
+import type { ProcessEnd, RunningProcess } from './supervised-process.js';
 
-/** How a child process ended, in words: `exit status 1`, `killed by SIGKILL`. */
-export interface ChildExit {
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly words: string;
+/** Node's arguments for this same command with other arguments. */
+export function ganCluster(args: readonly string[]): readonly string[] {
+  return [fileURLToPath(compiledUrl(import.meta.url, '../cli/main.js')), ...args];
 }
 
-/** One of the cluster's own processes: this same command, with another subcommand. */
-export class ClusterProcess {
-  readonly exited: Promise<ChildExit>;
-  private ended: ChildExit | null = null;
+/** One of the cluster's own processes. */
+export class ClusterProcess implements RunningProcess {
+  readonly exited: Promise<ProcessEnd>;
+  private ended = false;
 
   private constructor(
     readonly name: string,
     private readonly child: ChildProcess,
   ) {
-    this.exited = new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (status, signal) => {
-        this.ended = {
-          status,
-          signal,
-          words: signal === null ? `exit status ${status}` : `killed by ${signal}`,
-        };
-        resolve(this.ended);
+    this.exited = new Promise((resolve) => {
+      const end = (status: number | null, signal: NodeJS.Signals | null, words: string): void => {
+        this.ended = true;
+        resolve({ status, signal, words });
+      };
+      child.on('error', (error) => {
+        if (child.pid === undefined) end(null, null, `could not be started: ${error.message}`);
       });
+      child.once('exit', (status, signal) =>
+        end(status, signal, signal === null ? `exit status ${status}` : `killed by ${signal}`),
+      );
     });
   }
 
   /**
+   * Throws OperationalError when its log cannot be opened; a process that cannot be made has ended.
+   * @param nodeArguments what Node is started with; see `ganCluster`
    * @param logFile takes the process's log and whatever else it prints
    */
-  static start(name: string, args: readonly string[], logFile: string): ClusterProcess {
-    const log = openSync(logFile, 'a');
-    const main = fileURLToPath(compiledUrl(import.meta.url, '../cli/main.js'));
-    const child = spawn(process.execPath, [main, ...args], {
+  static start(name: string, nodeArguments: readonly string[], logFile: string): ClusterProcess {
+    let log: number;
+    try {
+      log = openSync(logFile, 'a');
+    } catch (error) {
+      throw new OperationalError('run-failed', `${name}: ${logFile} cannot be written: ${messageOf(error)}`);
+    }
+    const child = spawn(process.execPath, nodeArguments, {
       // Its standard input is its tether: the kernel closes it when this process is gone, however it went.
       stdio: ['pipe', log, log],
       env: { ...process.env, GAN_TETHER: 'stdin' },
@@ -50,25 +57,25 @@ export class ClusterProcess {
     return new ClusterProcess(name, child);
   }
 
+  /** Undefined for a process that could not be made. */
   get pid(): number | undefined {
     return this.child.pid;
   }
 
-  get exit(): ChildExit | null {
-    return this.ended;
-  }
-
   signal(signal: NodeJS.Signals): void {
-    if (this.ended === null) this.child.kill(signal);
+    if (!this.ended) this.child.kill(signal);
   }
 
-  /** Waits for it to end by itself, then ends it. */
-  async stop(patienceMs: number): Promise<ChildExit> {
-    const timer = setTimeout(() => this.signal('SIGKILL'), patienceMs);
-    try {
-      return await this.exited;
-    } finally {
-      clearTimeout(timer);
-    }
+  /**
+   * Gives it half of the time to end by itself, as it does with its run, and the other half to end when asked to. At
+   * 0 it is ended by force at once.
+   */
+  async stop(patienceMs: number): Promise<void> {
+    const asked = setTimeout(() => this.signal('SIGTERM'), patienceMs / 2);
+    const forced = setTimeout(() => this.signal('SIGKILL'), patienceMs);
+    if (patienceMs === 0) this.signal('SIGKILL');
+    await this.exited;
+    clearTimeout(asked);
+    clearTimeout(forced);
   }
 }

@@ -1,1 +1,3 @@
-export { train, type TrainOptions } from './train.js';
+export { scale } from './scale.js';
+export { train } from './train.js';
+export type { TrainOptions } from './train-options.js';

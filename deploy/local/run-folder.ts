@@ -3,19 +3,20 @@ import { join, resolve } from 'node:path';
 import { ResultFolder, newRunId, type RunFile } from '../../coordinator/index.js';
 import { UsageError } from '../../proto/index.js';
 import { makeFolder } from '../../proto/runtime/make-folder.js';
-
-const RUNS = 'runs';
-/** What belongs to the cluster rather than to the result: NATS's store, logs. */
-const CLUSTER = '.cluster';
+import { CLUSTER_FOLDER, RUNS_FOLDER } from './folders.js';
 
 function newestRun(): string {
-  const folders = existsSync(RUNS) ? readdirSync(RUNS).map((name) => join(RUNS, name)) : [];
+  const folders = existsSync(RUNS_FOLDER)
+    ? readdirSync(RUNS_FOLDER).map((name) => join(RUNS_FOLDER, name))
+    : [];
   const runs = folders
     .filter((folder) => existsSync(join(folder, 'run.json')))
     .sort((a, b) => statSync(join(b, 'run.json')).mtimeMs - statSync(join(a, 'run.json')).mtimeMs);
   const [newest] = runs;
   if (newest === undefined)
-    throw new UsageError(`--resume: a run was expected in ${RUNS}/, found none: name its folder by --out`);
+    throw new UsageError(
+      `--resume: a run was expected in ${RUNS_FOLDER}/, found none: name its folder by --out`,
+    );
   return newest;
 }
 
@@ -41,7 +42,7 @@ export class RunFolder {
       return new RunFolder(resolve(path), record.runId, record);
     }
     const runId = newRunId(now);
-    const path = out ?? join(RUNS, runId);
+    const path = out ?? join(RUNS_FOLDER, runId);
     const record = ResultFolder.read(path);
     if (record !== null) {
       throw new UsageError(
@@ -60,17 +61,21 @@ export class RunFolder {
   }
 
   get natsFolder(): string {
-    return join(this.path, CLUSTER, 'nats');
+    return join(this.path, CLUSTER_FOLDER, 'nats');
   }
 
-  get logFolder(): string {
-    return join(this.path, CLUSTER, 'logs');
+  private get logFolder(): string {
+    return join(this.path, CLUSTER_FOLDER, 'logs');
+  }
+
+  logFile(processName: string): string {
+    return join(this.logFolder, `${processName}.log`);
   }
 
   /** Removes what `create` made when no run came of it. */
   discardIfEmpty(): void {
     if (this.record !== null || existsSync(join(this.path, 'run.json'))) return;
-    rmSync(join(this.path, CLUSTER), { recursive: true, force: true });
+    rmSync(join(this.path, CLUSTER_FOLDER), { recursive: true, force: true });
     for (const folder of this.made.reverse()) {
       if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
     }

@@ -1,46 +1,26 @@
 import { availableParallelism } from 'node:os';
-import { relative, join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import {
   DEFAULT_LENGTH,
   compareWithRecord,
   draftSpec,
   openDataset,
   stepsOf,
-  type Length,
-  type SpecRequest,
 } from '../../coordinator/index.js';
-import { OperationalError, UsageError, messageOf, type OutMessage } from '../../proto/index.js';
+import { OperationalError } from '../../proto/index.js';
 import { Bus } from '../../proto/runtime/bus.js';
 import { cacheFolder } from '../../proto/runtime/cache-folder.js';
 import { chooseEngine, probeEngines, requireWasmSimd } from '../../worker/index.js';
-import { findNatsServer, startNatsServer, type RunningNatsServer } from '../nats-server/index.js';
-import { grouped, type ProgressView } from '../terminal/index.js';
-import { ClusterProcess } from './child.js';
+import { findNatsServer } from '../nats-server/index.js';
+import { grouped, workersWords, type ProgressView } from '../terminal/index.js';
+import { ClusterProcess, ganCluster } from './child.js';
+import { removeClusterFile, writeClusterFile } from './cluster-file.js';
+import { coordinatorArguments, workerArguments, type ClusterSettings } from './command-lines.js';
+import { tellEnd } from './last-words.js';
+import { LocalCluster, type LocalClusterParts } from './local-cluster.js';
+import { NatsKeeper } from './nats-keeper.js';
 import { RunFolder } from './run-folder.js';
-
-export interface TrainOptions extends SpecRequest {
-  readonly data: string;
-  /** The user named the data source: then another is never taken in its place. */
-  readonly dataNamed: boolean;
-  readonly length: Length | null;
-  readonly workers: number;
-  readonly prefetch: number;
-  readonly checkpointEveryS: number;
-  readonly waitWorkersS: number;
-  readonly out: string | undefined;
-  readonly resume: boolean;
-  readonly natsUrl: string | undefined;
-  readonly natsCredsFile: string | undefined;
-  readonly logLevel: string;
-}
-
-/** How long the processes get to end in order. */
-const PATIENCE_MS = 5_000;
-
-interface NatsAccess {
-  readonly url: string;
-  readonly credentialsFile: string | undefined;
-}
+import type { TrainOptions } from './train-options.js';
 
 /**
  * Trains with a whole cluster on this machine: nats-server, a coordinator and workers, each a process of its own.
@@ -100,38 +80,93 @@ async function prepareAndTrain(
     );
   }
 
+  const say = (text: string): void => view.say(text);
   const binary =
     options.natsUrl === undefined
       ? await findNatsServer({
           environment: process.env,
           cacheFolder: cache,
-          onProgress: (line) => view.say(line),
+          onProgress: say,
           signal: interrupt,
         })
       : null;
   interrupt.throwIfAborted();
   folder.create();
-  let nats: RunningNatsServer | null = null;
-  let cluster: LocalCluster | null = null;
+  let nats: NatsKeeper | null = null;
   try {
     if (binary !== null)
-      nats = await startNatsServer({
+      nats = await NatsKeeper.start({
         binary: binary.path,
         storeFolder: folder.natsFolder,
         signal: interrupt,
+        say,
+        log: told(join(folder.natsFolder, 'nats-server.log')),
       });
-    const access: NatsAccess = nats ?? { url: options.natsUrl ?? '', credentialsFile: options.natsCredsFile };
-    cluster = await LocalCluster.start(options, folder, data.source, choice.name, access, view);
-    const out = relative(process.cwd(), folder.path) || '.';
-    view.say(
-      `run ${folder.runId}: ${grouped(steps)} steps with ${options.workers} worker${options.workers === 1 ? '' : 's'}, results in ${out}`,
-    );
-    return await cluster.run(interrupt, kill, out);
+    const access = nats ?? {
+      url: options.natsUrl ?? '',
+      credentialsFile: options.natsCredsFile && resolve(options.natsCredsFile),
+    };
+    const plan = { options, folder, data: data.source, engine: choice.name, nats: access, shards, steps };
+    return await runCluster(plan, nats?.over, view, interrupt, kill);
   } finally {
     view.close();
-    await cluster?.close();
     await nats?.stop();
     folder.discardIfEmpty();
+  }
+}
+
+/** A path as the user is told. */
+const told = (path: string): string => relative(process.cwd(), path) || '.';
+
+interface RunPlan extends ClusterSettings {
+  readonly shards: number;
+  readonly steps: number;
+}
+
+/** @param natsOver resolves when NATS is down for good; undefined when it is not ours */
+async function runCluster(
+  plan: RunPlan,
+  natsOver: LocalClusterParts['natsOver'],
+  view: ProgressView,
+  interrupt: AbortSignal,
+  kill: AbortSignal,
+): Promise<number> {
+  const { options, folder, nats, shards, steps } = plan;
+  const { runId, path } = folder;
+  const { workers } = options;
+  const out = told(path);
+  const bus = await Bus.connect({ ...nats, cluster: runId, name: 'gan-cluster launcher' });
+  let cluster: LocalCluster | null = null;
+  try {
+    interrupt.throwIfAborted();
+    const start = (name: string, args: readonly string[]): ClusterProcess =>
+      ClusterProcess.start(name, ganCluster(args), folder.logFile(name));
+    cluster = await LocalCluster.start({
+      bus,
+      view,
+      workers,
+      shards,
+      cores: availableParallelism(),
+      startCoordinator: () => start('coordinator', coordinatorArguments(plan)),
+      startWorker: (name, engineThreads) => start(name, workerArguments(plan, name, engineThreads)),
+      natsOver,
+      logOf: (name) => told(folder.logFile(name)),
+    });
+    const access = {
+      runId,
+      cluster: runId,
+      natsUrl: nats.url,
+      natsCredentialsFile: nats.credentialsFile ?? null,
+    };
+    await writeClusterFile(path, { ...access, launcherPid: process.pid, startedMs: Date.now(), shards });
+    view.say(`run ${runId}: ${grouped(steps)} steps with ${workersWords(workers)}, results in ${out}`);
+    const end = await cluster.run(interrupt, kill);
+    view.close();
+    return tellEnd(end, cluster.lastStatus?.step ?? 0, out, view);
+  } finally {
+    await cluster?.close();
+    await bus.close();
+    await removeClusterFile(path);
   }
 }
 
@@ -161,155 +196,5 @@ async function resolveData(
       'Training on synthetic digits instead (drawn by this program, not MNIST). For MNIST, name a folder of its IDX files by --data.',
     );
     return { source: 'synthetic', dataset: await open('synthetic') };
-  }
-}
-
-class LocalCluster {
-  private lastStatus: OutMessage<'status'> | null = null;
-  private ended: OutMessage<'ended'> | null = null;
-  private stopping = false;
-
-  private constructor(
-    private readonly folder: RunFolder,
-    private readonly view: ProgressView,
-    private readonly bus: Bus,
-    private readonly coordinator: ClusterProcess,
-    private readonly workers: readonly ClusterProcess[],
-  ) {}
-
-  static async start(
-    options: TrainOptions,
-    folder: RunFolder,
-    data: string,
-    engine: string,
-    access: NatsAccess,
-    view: ProgressView,
-  ): Promise<LocalCluster> {
-    const cluster = folder.runId;
-    const bus = await Bus.connect({ ...access, cluster, name: 'gan-cluster launcher' });
-    const given = (flag: string, value: string | number | undefined): string[] =>
-      value === undefined ? [] : [flag, String(value)];
-    const shared = [
-      '--nats-url', access.url,
-      ...given('--nats-creds-file', access.credentialsFile),
-      '--cluster', cluster,
-      '--log-level', options.logLevel,
-    ]; // prettier-ignore
-    const start = (name: string, args: readonly string[]): ClusterProcess =>
-      ClusterProcess.start(name, args, join(folder.logFolder, `${name}.log`));
-    const { length } = options;
-    // Cores that would stand idle otherwise; an engine takes them only where the result stays the same.
-    const engineThreads = String(Math.max(1, Math.floor(availableParallelism() / options.workers)));
-    const coordinator = start('coordinator', [
-      'coordinator',
-      ...shared,
-      '--run-id', folder.runId,
-      '--out', folder.path,
-      '--data', data,
-      '--workers', String(options.workers),
-      '--prefetch', String(options.prefetch),
-      '--checkpoint-every-s', String(options.checkpointEveryS),
-      '--wait-workers-s', String(options.waitWorkersS),
-      ...given('--seed', options.seed),
-      ...given('--recipe', options.recipe),
-      ...given('--shards', options.shards),
-      ...given('--shard-batch', options.shardBatch),
-      ...given('--engine', options.resume ? undefined : engine),
-      ...given('--epochs', length !== null && 'epochs' in length ? length.epochs : undefined),
-      ...given('--steps', length !== null && 'steps' in length ? length.steps : undefined),
-      ...(options.resume ? ['--resume'] : []),
-      '--refusal-ends-run',
-    ]); // prettier-ignore
-    const workers = Array.from({ length: options.workers }, (_, i) =>
-      start(`worker-${i}`, [
-        'worker',
-        ...shared,
-        ...['--worker-id', `worker-${i}`, '--engine', engine, '--engine-threads', engineThreads],
-      ]),
-    );
-    return new LocalCluster(folder, view, bus, coordinator, workers);
-  }
-
-  /** Follows the run to its end. */
-  async run(interrupt: AbortSignal, kill: AbortSignal, out: string): Promise<number> {
-    const { bus, view, coordinator, workers } = this;
-    bus.onOut('status', (status) => {
-      this.lastStatus = status;
-      view.status(status);
-    });
-    bus.onOut('event', (event) => view.event(event));
-    bus.onOut('ended', (ended) => (this.ended = ended));
-    const onInterrupt = (): void => {
-      this.stopping = true;
-      view.say('Stopping after a last checkpoint (Ctrl-C again ends at once) ...');
-      coordinator.signal('SIGTERM');
-    };
-    const onKill = (): void => {
-      for (const child of [coordinator, ...workers]) child.signal('SIGKILL');
-    };
-    if (interrupt.aborted) onInterrupt();
-    interrupt.addEventListener('abort', onInterrupt);
-    kill.addEventListener('abort', onKill);
-    for (const worker of workers)
-      void worker.exited.then((exit) => this.onWorkerExit(worker, exit.words), this.onSpawnError);
-    const exit = await coordinator.exited;
-    await bus.flush(); // what the coordinator said last has come
-    view.close();
-    if (kill.aborted) {
-      view.say('Ended at once.');
-      return 130;
-    }
-    return this.lastWord(exit.status ?? 1, exit.words, out);
-  }
-
-  private readonly onSpawnError = (error: unknown): void => {
-    this.view.say(`error: a worker could not be started: ${messageOf(error)}`);
-    this.coordinator.signal('SIGTERM');
-  };
-
-  /** Tells the coordinator at once what it would otherwise learn from a silence. */
-  private onWorkerExit(worker: ClusterProcess, words: string): void {
-    if (this.ended !== null || this.coordinator.exit !== null || this.stopping) return;
-    this.bus.up('goodbye', worker.name, { workerId: worker.name, reason: words });
-    this.view.say(
-      `${worker.name} ended: ${words} (log: ${join(this.folder.logFolder, `${worker.name}.log`)})`,
-    );
-  }
-
-  private lastWord(status: number, words: string, out: string): number {
-    const { ended, view, lastStatus } = this;
-    if (ended === null) {
-      throw new OperationalError(
-        'run-failed',
-        `the coordinator ended without a word (${words}): see ${join(out, '.cluster', 'logs', 'coordinator.log')}`,
-      );
-    }
-    if (ended.outcome === 'failed') {
-      throw ended.exitStatus === 2
-        ? new UsageError(ended.message)
-        : new OperationalError('run-failed', ended.message);
-    }
-    if (ended.outcome === 'interrupted') {
-      view.say(`${ended.message}.`);
-      if (lastStatus !== null && lastStatus.step > 0)
-        view.say(`Go on with:  npm start -- --resume --out ${out}`);
-      return status;
-    }
-    view.say(`${ended.message}.`);
-    view.say(`  ${join(out, 'samples.png')}       digits from the finished generator`);
-    view.say(
-      `  ${join(out, 'generator.onnx')}    the generator, for ONNX Runtime; model.json + weights.bin for TensorFlow.js`,
-    );
-    view.say(`  ${join(out, 'history.csv')}       losses, a row a step`);
-    view.say(`  ${join(out, 'run.json')}          the record of the run`);
-    return status;
-  }
-
-  async close(): Promise<void> {
-    this.stopping = true;
-    const all = [this.coordinator, ...this.workers];
-    if (this.coordinator.exit === null) for (const child of all) child.signal('SIGTERM');
-    await Promise.all(all.map((child) => child.stop(PATIENCE_MS)));
-    await this.bus.close();
   }
 }

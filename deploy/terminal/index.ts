@@ -1,2 +1,2 @@
 export { progressView, type ProgressView } from './progress-view.js';
-export { duration, grouped } from './words.js';
+export { duration, grouped, scaleWords, workersWords } from './words.js';

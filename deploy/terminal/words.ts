@@ -13,6 +13,18 @@ export function duration(seconds: number): string {
 
 export const grouped = (value: number): string => Math.round(value).toLocaleString('en-US');
 
+/** 1 worker, 2 workers. */
+export const workersWords = (workers: number): string => `${workers} worker${workers === 1 ? '' : 's'}`;
+
+/** 2 -> 6 workers, 2 of them spare (4 shards). */
+export function scaleWords(before: number, workers: number, shards: number): string {
+  const spares = Math.max(0, workers - shards);
+  const words = `${before} -> ${workersWords(workers)}`;
+  return spares === 0
+    ? words
+    : `${words}, ${spares} of them spare (${shards} shard${shards === 1 ? '' : 's'})`;
+}
+
 const measure = (value: number | null, digits: number): string =>
   value === null ? '-' : value.toFixed(digits);
 
@@ -25,6 +37,7 @@ export function measures(status: Status): string {
     `loss D ${measure(status.discriminatorLoss, 3)} G ${measure(status.generatorLoss, 3)}`,
     `D(x) ${measure(status.discriminatorReal, 2)} D(G(z)) ${measure(status.discriminatorFake, 2)}`,
     `${left} left`,
+    ...(status.keptOut > 0 ? [`${status.keptOut} kept out`] : []),
   ].join(' | ');
 }
 

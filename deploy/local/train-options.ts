@@ -1,0 +1,17 @@
+import type { Length, SpecRequest } from '../../coordinator/index.js';
+
+export interface TrainOptions extends SpecRequest {
+  readonly data: string;
+  /** The user named the data source: then another is never taken in its place. */
+  readonly dataNamed: boolean;
+  readonly length: Length | null;
+  readonly workers: number;
+  readonly prefetch: number;
+  readonly checkpointEveryS: number;
+  readonly waitWorkersS: number;
+  readonly out: string | undefined;
+  readonly resume: boolean;
+  readonly natsUrl: string | undefined;
+  readonly natsCredsFile: string | undefined;
+  readonly logLevel: string;
+}
