@@ -1,16 +1,17 @@
 import type { UpMessage } from '../proto/index.js';
 import { nameOf } from './crew.js';
-import { fail, keptWords, say, stay } from './decision.js';
+import { fail, keptWords, say, stalled, stay, andThen } from './decision.js';
 import type { CheckpointTask, Decision, RunCommand, RunState } from './run-state.js';
+import { openSurvey } from './world-change.js';
 
 /** A checkpoint that is not complete after this long has failed. */
 const DEADLINE_MS = 60_000;
 /** What was not heard of is sent again after this long: core NATS delivers at most once. */
 const AGAIN_MS = 2_000;
 /** After a failure: far sooner than the next one would be due. */
-const RETRY_MS = 5_000;
-/** The last checkpoint of a run is tried this often: without it the run cannot end. */
-const MAX_LAST_ATTEMPTS = 12;
+export const RETRY_MS = 5_000;
+/** The last checkpoint of a run, and what follows on it, is tried this often: without it the run cannot end. */
+export const MAX_LAST_ATTEMPTS = 12;
 
 const ask = (state: RunState, { task, workerId, update }: CheckpointTask): RunCommand[] => [
   { kind: 'takeCheckpoint', workerId, task, update },
@@ -62,17 +63,29 @@ export function onAgreed(state: RunState, updates: readonly number[]): Decision 
   return tryCommit({ ...state, checkpointTask: { ...task, agreed: true } });
 }
 
+/** A replica that has passed the checkpoint's update without telling of its state there will tell of it no more. */
+export function onPassed(state: RunState, report: UpMessage<'report'>, nowMs: number): Decision {
+  const task = state.checkpointTask;
+  const { workerId, nextUpdate } = report;
+  if (task === null || task.agreed || nextUpdate <= task.update) return stay(state);
+  if (state.epoch?.world.includes(workerId) !== true) return stay(state);
+  if (state.fingerprints.get(task.update)?.has(workerId) === true) return stay(state);
+  const why = `what ${nameOf(state, workerId)} told of its state before update ${task.update} was lost`;
+  return onCheckpointFailed(state, why, nowMs);
+}
+
 export function onCheckpointFailed(state: RunState, message: string, nowMs: number): Decision {
   const { plan, phase, failedCheckpoints } = state;
   const failures = failedCheckpoints + 1;
-  const waitMs = Math.min(RETRY_MS, plan.checkpointEveryMs);
+  const last = phase.kind === 'finishing';
+  const waitMs = last ? RETRY_MS : Math.min(RETRY_MS, plan.checkpointEveryMs);
   const next = {
     ...state,
     checkpointTask: null,
     failedCheckpoints: failures,
     lastCheckpointMs: nowMs - plan.checkpointEveryMs + waitMs,
   };
-  if (phase.kind === 'finishing' && failures >= MAX_LAST_ATTEMPTS)
+  if (last && failures >= MAX_LAST_ATTEMPTS)
     return fail(next, `the last checkpoint failed ${failures} times: ${message}`);
   const text = `checkpoint failed, tried again in ${waitMs / 1000} s (${keptWords(state)}): ${message}`;
   return stay(next, say('warning', text));
@@ -84,7 +97,11 @@ export function watchCheckpoint(state: RunState, nowMs: number): Decision {
   if (task === null || task.committing) return stay(state);
   if (nowMs - task.sinceMs > DEADLINE_MS) {
     const missing = task.stored === null ? `${nameOf(state, task.workerId)} stored none` : 'not all agreed';
-    return onCheckpointFailed(state, `${missing} within ${DEADLINE_MS / 1000} s`, nowMs);
+    const why = `${missing} within ${DEADLINE_MS / 1000} s`;
+    return andThen(onCheckpointFailed(state, why, nowMs), (next) =>
+      // Nothing else tells in the end that somebody is not where it should be.
+      next.phase.kind === 'finishing' ? openSurvey(next, stalled(why, nowMs), nowMs) : stay(next),
+    );
   }
   if (nowMs - task.sentAtMs < AGAIN_MS) return stay(state);
   return stay({ ...state, checkpointTask: { ...task, sentAtMs: nowMs } }, ...ask(state, task));

@@ -1,5 +1,5 @@
 import { NO_TOTALS, PROTOCOL_VERSION, type RunSpec, type UpMessage } from '../proto/index.js';
-import { end, say, stay, then } from './decision.js';
+import { end, say, stay, andThen } from './decision.js';
 import { expectPace } from './pace.js';
 import type { Decision, RunState, WorkerRecord } from './run-state.js';
 import { addStrike, keepOutMs, strikesOf } from './strikes.js';
@@ -94,7 +94,7 @@ function refuse(
     say('warning', `${nameOf(state, workerId)} was refused: ${message}`),
   );
   return state.plan.refusalEndsRun && state.epoch === null
-    ? then(refused, (next) => end(next, 'failed', 2, message))
+    ? andThen(refused, (next) => end(next, 'failed', 2, message))
     : refused;
 }
 
@@ -124,6 +124,7 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     leaving: null,
     excluded: null,
     lastSeenMs: nowMs,
+    failedIn: 0,
     totals: NO_TOTALS,
   };
   const next = withWorker({ ...state, spec }, known ?? fresh);

@@ -1,11 +1,11 @@
 import { stepOf } from '../proto/index.js';
-import type { Decision, Outcome, RunCommand, RunState } from './run-state.js';
+import type { Cause, Decision, Outcome, RunCommand, RunState } from './run-state.js';
 
 /** The state as it is now, and what is to be done. */
 export const stay = (state: RunState, ...commands: RunCommand[]): Decision => ({ state, commands });
 
 /** Appends the commands of a further decision to those of a first one; an ended run decides nothing more. */
-export function then(first: Decision, next: (state: RunState) => Decision): Decision {
+export function andThen(first: Decision, next: (state: RunState) => Decision): Decision {
   if (first.state.phase.kind === 'ended') return first;
   const second = next(first.state);
   return { state: second.state, commands: [...first.commands, ...second.commands] };
@@ -15,6 +15,14 @@ export const say = (level: 'info' | 'warning' | 'error', text: string): RunComma
   kind: 'say',
   level,
   text,
+});
+
+/** Everybody seems well, and nothing comes of it. */
+export const stalled = (text: string, atMs: number): Cause => ({
+  kind: 'stall',
+  text,
+  atMs,
+  fromAgreed: false,
 });
 
 export function end(state: RunState, outcome: Outcome, exitStatus: number, message: string): Decision {

@@ -12,24 +12,36 @@ import {
   withWorker,
   withoutWorker,
 } from './crew.js';
-import { end, fail, keptWords, say, stay, then } from './decision.js';
-import { goOnFinishing, onExported, onExportFailed, onResultWritten, watchFinish } from './finishing.js';
+import { end, fail, keptWords, say, stalled, stay, andThen } from './decision.js';
+import { goOnFinishing, onEndFailed, onExported, onResultWritten, watchFinish } from './finishing.js';
 import { replicaSilenceMs, stallMs, surveyDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
 import type { Cause, CauseKind, Decision, RunEvent, RunState } from './run-state.js';
 import { goOn, isComplete, onNeed, onReport, onRingWritten, onStarted, startAgain } from './training.js';
-import { considerStandings, gather, onStanding, openSurvey, surveyCommand } from './world-change.js';
+import {
+  considerStandings,
+  gather,
+  losesWork,
+  onStanding,
+  openSurvey,
+  surveyCommand,
+} from './world-change.js';
 
 /** A start that was not acknowledged is sent again after this long. */
 const START_AGAIN_MS = 500;
 /** A worker that is silent for this long is taken for lost. Heartbeats come twice a second. */
-const SILENT_MS = 2_500;
+const SILENT_MS = 3_500;
 /** Between two ticks: more means that this process stood still, and what others said waits to be read. */
 const PAUSED_MS = 1_500;
+/** Those who hold what is committed are waited for longer: without them it is computed again from the checkpoint. */
+const WORK_PATIENCE_MS = 3_000;
 /** Newcomers that are ready at about the same time are let in together. */
 const JOIN_TOGETHER_MS = 250;
 /** NATS may be away for a minute and for some more; then somebody has to look after it. */
 const NATS_PATIENCE_MS = 600_000;
+/** A ring epoch that could not be written is tried again, later and later: a minute's outage is to be outlived. */
+const UNWRITTEN_AGAIN_MS = 100;
+const LONGEST_UNWRITTEN_MS = 5_000;
 const MAX_UNWRITTEN = 20;
 
 /**
@@ -43,11 +55,14 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
     case 'hello':
       return onHello(heard, event.message, nowMs);
     case 'ready':
-      return then(onReady(heard, event.message, nowMs), (next) => welcomeNewcomers(next, nowMs));
+      return andThen(onReady(heard, event.message, nowMs), (next) => welcomeNewcomers(next, nowMs));
     case 'heartbeat':
       return heard.workers.has(event.message.workerId) ? stay(heard) : stay(heard, { kind: 'announce' });
     case 'standing':
-      return onStanding(heard, event.message, nowMs);
+      // A worker takes a survey for the answer to its `ready`: when that was lost, it has to be asked for again.
+      return heard.workers.get(event.message.workerId)?.ready === true
+        ? onStanding(heard, event.message, nowMs)
+        : stay(heard, { kind: 'announce' });
     case 'ringWritten':
       return onRingWritten(heard, event.epoch, nowMs);
     case 'ringNotWritten':
@@ -78,7 +93,7 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
         failedCheckpoints: 0,
         mismatches: 0,
       };
-      return then(goOnFinishing(next, nowMs), (now) => letLastOnesLeave(now, nowMs));
+      return andThen(goOnFinishing(next, nowMs), (now) => letLastOnesLeave(now, nowMs));
     }
     case 'exported':
       return onExported(heard, event.message);
@@ -87,7 +102,9 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
     case 'resultWritten':
       return onResultWritten(heard);
     case 'effectFailed':
-      return fail(heard, event.message);
+      return heard.phase.kind === 'finishing' && heard.phase.stage === 'writing'
+        ? onEndFailed(heard, event.message, nowMs)
+        : fail(heard, event.message);
     case 'connection':
       return onConnection(heard, event.up, nowMs);
     case 'stopRequested':
@@ -160,9 +177,14 @@ function onLeaving(state: RunState, { workerId, reason }: UpMessage<'leaving'>, 
   const worker = state.workers.get(workerId);
   if (worker === undefined) return stay(state);
   const inWorld = isNeeded(state, workerId);
-  const surveyed = state.phase.kind === 'surveying' || state.phase.kind === 'writing';
+  const { phase, epoch } = state;
+  // While the world changes, and until all have begun: its state may still be asked for.
+  const changing =
+    phase.kind === 'surveying' ||
+    phase.kind === 'writing' ||
+    (phase.kind !== 'gathering' && epoch !== null && !isComplete(epoch));
   // Repeated until it is released: by then it is no member any more.
-  if (!inWorld && !surveyed)
+  if (!inWorld && !changing)
     return stay(withWorker(state, { ...worker, leaving: reason }), { kind: 'release', workerId });
   if (worker.leaving !== null) return stay(state);
   const next = withWorker(state, { ...worker, leaving: reason });
@@ -193,23 +215,45 @@ function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number
   if (epoch === null || failure.ringEpoch !== epoch.ringEpoch || code === 'aborted') return stay(state);
   const name = nameOf(state, workerId);
   if (neighbour !== null) {
+    // Once everybody is asked to leave, links end one after the other; only beside a lost link it may be the same one's.
+    if (state.phase.kind === 'surveying' && state.phase.failures.length === 0) return stay(state);
     // The worker's log tells the rest.
     const what = code === 'ring-deadline' ? 'heard nothing from' : 'lost its link to';
     const text = `${name} ${what} ${nameOf(state, neighbour)}`;
     return openSurvey(state, causeOf('lost', text, nowMs), nowMs, [{ workerId, neighbour }]);
   }
-  if (state.phase.kind !== 'training' && state.phase.kind !== 'finishing') return stay(state);
-  const cause = causeOf('fault', `${name} failed: ${message}`, nowMs);
-  return then(exclude(state, workerId, nowMs, true), (next) =>
-    openSurvey(readmit(next, nowMs, false), cause, nowMs),
-  );
+  const worker = state.workers.get(workerId);
+  if (worker === undefined || worker.failedIn === failure.ringEpoch) return stay(state);
+  const noted = withWorker(state, { ...worker, failedIn: failure.ringEpoch });
+  const counted = andThen(exclude(noted, workerId, nowMs, true), (next) => stay(readmit(next, nowMs, false)));
+  const { phase } = state;
+  switch (phase.kind) {
+    case 'training':
+    case 'finishing': {
+      const cause = causeOf('fault', `${name} failed: ${message}`, nowMs);
+      return andThen(counted, (next) => openSurvey(next, cause, nowMs));
+    }
+    case 'surveying': {
+      // That explains the links to it which were lost.
+      const failures = phase.failures.filter((told) => told.neighbour !== workerId);
+      return andThen(counted, (next) =>
+        considerStandings({ ...next, phase: { ...phase, failures } }, nowMs, false),
+      );
+    }
+    case 'gathering':
+    case 'writing':
+    case 'ended':
+      return counted;
+  }
 }
 
 function onTaskFailed(state: RunState, message: UpMessage<'taskFailed'>, nowMs: number): Decision {
-  if (message.task === state.exportTask?.task)
-    return onExportFailed(state, nameOf(state, message.workerId), message.message);
+  if (message.task === state.exportTask?.task) {
+    const why = `${nameOf(state, message.workerId)} could not finish the run: ${message.message}`;
+    return onEndFailed(state, why, nowMs);
+  }
   if (message.task !== state.checkpointTask?.task) return stay(state);
-  return then(onCheckpointFailed(state, message.message, nowMs), (next) => letLastOnesLeave(next, nowMs));
+  return andThen(onCheckpointFailed(state, message.message, nowMs), (next) => letLastOnesLeave(next, nowMs));
 }
 
 function onRingNotWritten(state: RunState, message: string, nowMs: number): Decision {
@@ -218,14 +262,11 @@ function onRingNotWritten(state: RunState, message: string, nowMs: number): Deci
   const unwritten = state.unwritten + 1;
   const why = `the ring epoch could not be written: ${message}`;
   if (unwritten >= MAX_UNWRITTEN) return fail(state, `${why} (${unwritten} times in a row)`);
-  const gathering: RunState = {
-    ...state,
-    unwritten,
-    phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null },
-  };
-  const cause = phase.changed ?? causeOf('fault', why, nowMs);
-  return then(stay(gathering, say('warning', `${why}; tried again`)), (next) =>
-    openSurvey(next, cause, nowMs),
+  const waitMs = Math.min(LONGEST_UNWRITTEN_MS, UNWRITTEN_AGAIN_MS * 2 ** (unwritten - 1));
+  const retry = { atMs: nowMs + waitMs, cause: phase.changed ?? causeOf('fault', why, nowMs) };
+  return stay(
+    { ...state, unwritten, phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null, retry } },
+    say('warning', `${why}; tried again in ${waitMs / 1000} s`),
   );
 }
 
@@ -249,19 +290,19 @@ function forgive(state: RunState, nowMs: number): RunState {
 function onConnection(state: RunState, up: boolean, nowMs: number): Decision {
   if (up === state.connected) return stay(state);
   if (!up) {
-    const text = 'the connection to NATS is lost: the run pauses until it is back';
+    const text = 'NATS does not answer: the run pauses until it does';
     return stay({ ...state, connected: false, disconnectedMs: nowMs }, say('warning', text));
   }
   const seconds = ((nowMs - state.disconnectedMs) / 1000).toFixed(1);
   const back = forgive({ ...state, connected: true }, nowMs);
-  return stay(back, say('info', `NATS is back after ${seconds} s: the run goes on`));
+  return stay(back, say('info', `NATS answers again after ${seconds} s: the run goes on`));
 }
 
 function onStopRequested(state: RunState): Decision {
   const { phase, epoch, plan } = state;
   switch (phase.kind) {
     case 'gathering':
-      if (epoch === null && state.committed === 0)
+      if (epoch === null && state.committed === 0 && state.recordedEpoch === 0)
         return end(state, 'interrupted', 130, 'stopped before the first step');
       return end(state, 'interrupted', 130, `stopped without a worker at work; ${keptWords(state)}`);
     case 'surveying':
@@ -285,13 +326,13 @@ function onTick(state: RunState, nowMs: number): Decision {
   const { connected, disconnectedMs, lastTickMs } = state;
   if (!connected) {
     if (nowMs - disconnectedMs < NATS_PATIENCE_MS) return stay({ ...state, lastTickMs: nowMs });
-    return fail(state, `NATS was away for ${NATS_PATIENCE_MS / 1000} s`);
+    return fail(state, `NATS has not answered for ${NATS_PATIENCE_MS / 1000} s`);
   }
   const awake = nowMs - lastTickMs > PAUSED_MS ? forgive(state, nowMs) : { ...state, lastTickMs: nowMs };
   const cuts = awake.cuts.filter(({ untilMs }) => untilMs > nowMs);
   const fresh = cuts.length === awake.cuts.length ? awake : { ...awake, cuts };
-  return then(dropSilent(fresh, nowMs), (next) =>
-    then(welcomeNewcomers(readmit(next, nowMs, false), nowMs), (now) => watchPhase(now, nowMs)),
+  return andThen(dropSilent(fresh, nowMs), (next) =>
+    andThen(welcomeNewcomers(readmit(next, nowMs, false), nowMs), (now) => watchPhase(now, nowMs)),
   );
 }
 
@@ -302,9 +343,9 @@ function dropSilent(state: RunState, nowMs: number): Decision {
     if (worker.excluded !== null || silentMs <= SILENT_MS) continue;
     const { workerId, name } = worker;
     const text = `${name} was silent for ${(silentMs / 1000).toFixed(1)} s`;
-    decision = then(decision, (next) => {
+    decision = andThen(decision, (next) => {
       const needed = isNeeded(next, workerId);
-      return then(exclude(next, workerId, nowMs, false), (without) =>
+      return andThen(exclude(next, workerId, nowMs, false), (without) =>
         goOnWithout(without, causeOf('lost', text, nowMs), needed, nowMs),
       );
     });
@@ -343,7 +384,9 @@ function watchPhase(state: RunState, nowMs: number): Decision {
       return fail(state, `a worker was expected within ${plan.waitWorkersMs / 1000} s, ${preparing}`);
     }
     case 'surveying': {
-      const overdue = nowMs - phase.sinceMs > surveyDeadlineMs(state.pace);
+      const patienceMs = surveyDeadlineMs(state.pace);
+      const waitMs = losesWork(state) ? Math.max(patienceMs, WORK_PATIENCE_MS) : patienceMs;
+      const overdue = nowMs - phase.sinceMs > waitMs;
       const decided = considerStandings(state, nowMs, overdue);
       return decided.state.phase.kind === 'surveying'
         ? stay(decided.state, ...decided.commands, surveyCommand(decided.state, phase.survey))
@@ -353,16 +396,16 @@ function watchPhase(state: RunState, nowMs: number): Decision {
       const waitedMs = nowMs - state.pace.sinceMs;
       if (waitedMs > stallMs(state.pace) && epoch !== null && isComplete(epoch)) {
         const text = `no update was committed for ${(waitedMs / 1000).toFixed(0)} s`;
-        return openSurvey(state, causeOf('stall', text, nowMs), nowMs);
+        return openSurvey(state, stalled(text, nowMs), nowMs);
       }
-      return then(startAgain(state, START_AGAIN_MS, nowMs), (next) => {
+      return andThen(startAgain(state, START_AGAIN_MS, nowMs), (next) => {
         const due = isFree(next) && nowMs - next.lastCheckpointMs >= plan.checkpointEveryMs;
         return due ? takeCheckpoint(next, nowMs) : watchCheckpoint(next, nowMs);
       });
     }
     case 'finishing':
-      return then(startAgain(state, START_AGAIN_MS, nowMs), (next) =>
-        then(watchFinish(next, nowMs), (now) => watchCheckpoint(now, nowMs)),
+      return andThen(startAgain(state, START_AGAIN_MS, nowMs), (next) =>
+        andThen(watchFinish(next, nowMs), (now) => watchCheckpoint(now, nowMs)),
       );
     case 'writing':
     case 'ended':

@@ -52,6 +52,8 @@ export interface WorkerRecord {
   /** It was found silent or failing: no candidate until it was heard again and this time has come. */
   readonly excluded: { readonly untilMs: number; readonly heard: boolean } | null;
   readonly lastSeenMs: number;
+  /** The last ring epoch in which it said that it failed by itself: it says so again and again, and that counts once. */
+  readonly failedIn: number;
   readonly totals: WorkerTotals;
 }
 
@@ -79,8 +81,8 @@ export interface RingEpoch {
   readonly reason: string;
   readonly secret: string;
   readonly started: ReadonlySet<string>;
-  /** An update was applied in it. */
-  readonly fruitful: boolean;
+  /** The furthest that somebody has told of in it: updates below this one are applied. */
+  readonly reached: number;
   readonly sentAtMs: number;
 }
 
@@ -91,7 +93,13 @@ export type FinishStage = 'settling' | 'checkpointing' | 'exporting' | 'writing'
 
 export type Phase =
   /** Nobody trains: waits for workers. */
-  | { readonly kind: 'gathering'; readonly sinceMs: number; readonly firstReadyMs: number | null }
+  | {
+      readonly kind: 'gathering';
+      readonly sinceMs: number;
+      readonly firstReadyMs: number | null;
+      /** A ring epoch could not be written: then it is tried again, for the same cause. */
+      readonly retry?: { readonly atMs: number; readonly cause: Cause };
+    }
   | {
       readonly kind: 'surveying';
       readonly survey: number;
@@ -125,6 +133,7 @@ export interface CheckpointTask {
 export interface ExportTask {
   readonly task: string;
   readonly workerId: string;
+  readonly sinceMs: number;
   readonly sentAtMs: number;
 }
 
@@ -153,7 +162,7 @@ export interface RunState {
   readonly checkpointTask: CheckpointTask | null;
   readonly exportTask: ExportTask | null;
   readonly lastCheckpointMs: number;
-  /** Checkpoints that failed since the last good one. */
+  /** Checkpoints that failed since the last good one; after the last one, attempts to bring the run to its end. */
   readonly failedCheckpoints: number;
   readonly tasks: number;
   /** Members whose report on the goal's last update, with a fingerprint, has come. */
@@ -169,6 +178,11 @@ export interface RunState {
   readonly unwritten: number;
   /** Times that replicas differed since the last checkpoint. */
   readonly mismatches: number;
+  /**
+   * Since replicas differed: those that have begun again since then. Nobody else's state counts, not even that of one who
+   * was away meanwhile and stands further on. Null while all are trusted.
+   */
+  readonly trusted: ReadonlySet<string> | null;
   /** What broke the last ring epoch, until the next commit. */
   readonly fault: { readonly atMs: number; readonly text: string } | null;
   /** Since when a newcomer waits to be let in. */
@@ -185,7 +199,7 @@ export type RunEvent =
   | { readonly kind: 'standing'; readonly message: UpMessage<'standing'> }
   | {
       readonly kind: 'ringWritten';
-      readonly epoch: Omit<RingEpoch, 'started' | 'sentAtMs' | 'fruitful'>;
+      readonly epoch: Omit<RingEpoch, 'started' | 'sentAtMs' | 'reached'>;
     }
   /** The store refused or did not answer: it is tried again. */
   | { readonly kind: 'ringNotWritten'; readonly message: string }
@@ -221,7 +235,7 @@ export type RunCommand =
   | { readonly kind: 'survey'; readonly survey: number; readonly ringEpoch: number }
   | ({ readonly kind: 'writeRing' } & Omit<
       RingEpoch,
-      'ringEpoch' | 'secret' | 'started' | 'sentAtMs' | 'fruitful'
+      'ringEpoch' | 'secret' | 'started' | 'sentAtMs' | 'reached'
     >)
   | { readonly kind: 'start'; readonly workerId: string }
   | { readonly kind: 'assign'; readonly workerId: string; readonly step: number; readonly shard: number }
@@ -301,6 +315,7 @@ export function initialRunState(
     fruitless: 0,
     unwritten: 0,
     mismatches: 0,
+    trusted: null,
     fault: null,
     joinSinceMs: null,
     connected: true,

@@ -1,7 +1,7 @@
 import { limits, rankOfShard, stepOf, type UpMessage, type UpdateRow } from '../proto/index.js';
-import { onAgreed, tryCommit } from './checkpointing.js';
+import { onAgreed, onPassed, tryCommit } from './checkpointing.js';
 import { withWorker } from './crew.js';
-import { fail, say, stay, then } from './decision.js';
+import { fail, say, stay, andThen } from './decision.js';
 import { beginToFinish, settle } from './finishing.js';
 import { measurePace } from './pace.js';
 import { compareFingerprints } from './replica-guard.js';
@@ -14,13 +14,13 @@ const MAX_FRUITLESS = 12;
 /** A ring epoch's record is written: its world starts, unless something has changed meanwhile. */
 export function onRingWritten(
   state: RunState,
-  written: Omit<RingEpoch, 'started' | 'sentAtMs' | 'fruitful'>,
+  written: Omit<RingEpoch, 'started' | 'sentAtMs' | 'reached'>,
   nowMs: number,
 ): Decision {
   const { phase } = state;
   if (phase.kind !== 'writing') return stay(state);
   const { nextUpdate, source, world } = written;
-  const epoch: RingEpoch = { ...written, started: new Set(), sentAtMs: nowMs, fruitful: false };
+  const epoch: RingEpoch = { ...written, started: new Set(), sentAtMs: nowMs, reached: nextUpdate };
   const fruitless = state.fruitless + 1;
   const rewound = source.kind !== 'peer' && nextUpdate < state.committed;
   const next: RunState = {
@@ -31,6 +31,8 @@ export function onRingWritten(
     recordedWorld: world,
     committed: rewound ? nextUpdate : state.committed,
     assigned: stepOf(nextUpdate),
+    // Who asked to stop did not know how far the workers are.
+    goal: Math.max(state.goal, Math.ceil(nextUpdate / 2)),
     fingerprints: new Map(),
     settled: new Set(),
     fruitless,
@@ -47,9 +49,9 @@ export function onRingWritten(
     say('info', `ring epoch ${epoch.ringEpoch}: ${epoch.reason}`),
   );
   const { changed } = phase;
-  if (changed !== null) return then(begun, (now) => openSurvey(now, changed, nowMs));
+  if (changed !== null) return andThen(begun, (now) => openSurvey(now, changed, nowMs));
   const starts = startsFor(epoch, recipients(epoch));
-  return then({ ...begun, commands: [...begun.commands, ...starts] }, goOn);
+  return andThen({ ...begun, commands: [...begun.commands, ...starts] }, goOn);
 }
 
 /** Members, and the one that hands its state over when it is none. */
@@ -75,8 +77,14 @@ export function onStarted(state: RunState, message: UpMessage<'started'>, nowMs:
   const { epoch } = state;
   if (epoch === null || message.ringEpoch !== epoch.ringEpoch) return stay(state);
   const started = new Set(epoch.started).add(message.workerId);
-  const next = { ...state, epoch: { ...epoch, started } };
-  const first = !isComplete(epoch) && isComplete(next.epoch);
+  const { trusted } = state;
+  const next: RunState = {
+    ...state,
+    epoch: { ...epoch, started },
+    // In a survey it may be a late word from the ring epoch before.
+    trusted: trusted === null || !isUnderWay(state) ? trusted : new Set(trusted).add(message.workerId),
+  };
+  const first = !isComplete(epoch) && isComplete({ ...epoch, started });
   // Nobody needs those that leave any more.
   const leavers = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
   const released = first
@@ -86,7 +94,7 @@ export function onStarted(state: RunState, message: UpMessage<'started'>, nowMs:
       )
     : stay(next);
   const { nextUpdate: update, stateFingerprint: fingerprint } = message;
-  return then(released, (now) => guard(now, message.workerId, [{ update, fingerprint }], nowMs));
+  return andThen(released, (now) => guard(now, message.workerId, [{ update, fingerprint }], nowMs));
 }
 
 /** Compares fingerprints. */
@@ -112,15 +120,17 @@ export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: nu
   if (epoch === null || worker === undefined || report.ringEpoch !== epoch.ringEpoch) return stay(state);
   const counted = withWorker(state, { ...worker, totals: report.totals });
   // What was applied before everybody left is applied, also when it is told during the survey.
-  const committed = then(bearFruit(counted, epoch, report, nowMs), (next) =>
+  const committed = andThen(bearFruit(counted, epoch, report, nowMs), (next) =>
     commit(next, report.rows, nowMs),
   );
-  return then(committed, (next) =>
+  return andThen(committed, (next) =>
     isUnderWay(next)
-      ? then(guard(next, report.workerId, report.fingerprints, nowMs), (guarded) =>
+      ? andThen(guard(next, report.workerId, report.fingerprints, nowMs), (guarded) =>
           isUnderWay(guarded)
-            ? then(
-                then(tryCommit(guarded), (now) => settle(now, report, nowMs)),
+            ? andThen(
+                andThen(andThen(onPassed(guarded, report, nowMs), tryCommit), (now) =>
+                  settle(now, report, nowMs),
+                ),
                 goOn,
               )
             : stay(guarded),
@@ -129,13 +139,21 @@ export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: nu
   );
 }
 
-/** The first update of a ring epoch: whatever broke the one before is overcome. */
+/** Notes how far the ring epoch has come. With its first update, whatever broke the one before is overcome. */
 function bearFruit(state: RunState, epoch: RingEpoch, report: UpMessage<'report'>, nowMs: number): Decision {
-  if (epoch.fruitful || report.nextUpdate <= epoch.nextUpdate) return stay(state);
-  const { fault } = state;
-  const next = {
+  const { nextUpdate: reached } = report;
+  if (reached <= epoch.reached) return stay(state);
+  const { pace, committed } = state;
+  const further: RunState = {
     ...state,
-    epoch: { ...epoch, fruitful: true },
+    epoch: { ...epoch, reached },
+    // What is computed once more commits nothing, but is no standstill.
+    pace: reached <= committed ? { ...pace, sinceMs: nowMs } : pace,
+  };
+  if (epoch.reached > epoch.nextUpdate) return stay(further);
+  const { fault } = further;
+  const next = {
+    ...further,
     fruitless: 0,
     suspect: null,
     fault: null,
@@ -164,21 +182,20 @@ function commit(state: RunState, rows: readonly UpdateRow[], nowMs: number): Dec
   const skipped = fresh.find((row) => row.skippedSteps >= limits.maxSkippedSteps);
   if (skipped === undefined) return committed;
   const why = `gradients were not finite in ${skipped.skippedSteps} steps in a row, up to step ${stepOf(skipped.update)}`;
-  return then(committed, (next) => fail(next, why));
+  return andThen(committed, (next) => fail(next, why));
 }
 
 /** Assigns as far ahead as the plan allows; once the goal is committed, begins to finish. */
 export function goOn(state: RunState): Decision {
   const { epoch, phase, plan } = state;
   if (phase.kind !== 'training' || epoch === null) return stay(state);
-  // After a coordinator came back, the rows up to where the workers stand are still to come.
-  const base = Math.max(stepOf(state.committed), stepOf(epoch.nextUpdate));
-  const until = Math.min(state.goal, base + plan.prefetch);
+  // Not of what is committed: rows may still have to be told again, or updates to be computed again.
+  const until = Math.min(state.goal, stepOf(epoch.reached) + plan.prefetch);
   const commands: RunCommand[] = [];
   for (let step = state.assigned; step < until; step++) commands.push(...assignStep(state, epoch, step));
   const next = { ...state, assigned: Math.max(state.assigned, until) };
   const assigned = stay(next, ...commands);
-  return state.committed < 2 * state.goal ? assigned : then(assigned, beginToFinish);
+  return state.committed < 2 * state.goal ? assigned : andThen(assigned, beginToFinish);
 }
 
 function assignStep(state: RunState, epoch: RingEpoch, step: number, only?: readonly number[]): RunCommand[] {

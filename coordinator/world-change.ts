@@ -1,7 +1,7 @@
 import { stepOf, type UpMessage } from '../proto/index.js';
 import { brokenLink, linkKey, type LinkFailure } from './blame.js';
 import { candidates, exclude, nameOf, namesOf, reachable } from './crew.js';
-import { fail, say, stay, then } from './decision.js';
+import { fail, say, stay, andThen } from './decision.js';
 import { compareStandings, decideStart, type Candidate, type StandingMismatch } from './membership.js';
 import { isCut } from './ring-order.js';
 import type { Cause, Decision, RunState } from './run-state.js';
@@ -91,10 +91,17 @@ export function considerStandings(state: RunState, nowMs: number, overdue: boole
   if (silent.length > 0 && !overdue) return stay(state);
   let excluded = stay(state);
   for (const { workerId } of silent)
-    excluded = then(excluded, (next) => exclude(next, workerId, nowMs, false));
+    excluded = andThen(excluded, (next) => exclude(next, workerId, nowMs, false));
   const names = silent.map(({ name }) => name).join(', ');
   const words = silent.length === 0 ? '' : `; ${names} did not answer`;
-  return then(excluded, (next) => decide(next, words, silent.length === 0, nowMs));
+  return andThen(excluded, (next) => decide(next, words, silent.length === 0, nowMs));
+}
+
+/** Whether those who have answered a survey so far would take the run back behind what is committed. */
+export function losesWork({ phase, committed }: RunState): boolean {
+  if (phase.kind !== 'surveying' || phase.cause.fromAgreed) return false;
+  const furthest = Math.max(0, ...[...phase.standings.values()].map(({ nextUpdate }) => nextUpdate ?? 0));
+  return furthest < committed - 1;
 }
 
 /** @param allAnswered nobody is missing, so a link that failed has both its ends alive */
@@ -102,16 +109,17 @@ function decide(state: RunState, words: string, allAnswered: boolean, nowMs: num
   const { phase } = state;
   if (phase.kind !== 'surveying') return stay(state);
   const answered: Candidate[] = reachable(state).flatMap(({ workerId, ring, leaving }) => {
-    const standing = phase.standings.get(workerId);
-    return standing === undefined
-      ? []
-      : [{ member: { workerId, ...ring }, standing, leaving: leaving !== null }];
+    const told = phase.standings.get(workerId);
+    if (told === undefined) return [];
+    const counts = state.trusted === null || state.trusted.has(workerId);
+    const standing = counts ? told : { ...told, nextUpdate: null, stateFingerprint: null };
+    return [{ member: { workerId, ...ring }, standing, leaving: leaving !== null }];
   });
   const mismatch = phase.cause.fromAgreed ? null : compareStandings(answered);
   const judged = mismatch === null ? stay(state) : distrust(state, mismatch, nowMs);
-  return then(judged, (trusted) => {
+  return andThen(judged, (trusted) => {
     const linked = allAnswered ? suspectLink(trusted, phase.failures, nowMs) : stay(trusted);
-    return then(linked, (next) => choose(next, answered, words, nowMs));
+    return andThen(linked, (next) => choose(next, answered, words, nowMs));
   });
 }
 
@@ -129,9 +137,10 @@ export function distrust(state: RunState, mismatch: StandingMismatch, nowMs: num
   }
   const cause: Cause = { kind: 'mismatch', text, atMs: nowMs, fromAgreed: true };
   const { phase } = state;
-  const counted = { ...state, mismatches };
+  const counted = { ...state, mismatches, trusted: new Set<string>() };
   const told = say('error', `${text}: all go back to what all agreed on`);
-  if (phase.kind !== 'surveying') return then(stay(counted, told), (next) => openSurvey(next, cause, nowMs));
+  if (phase.kind !== 'surveying')
+    return andThen(stay(counted, told), (next) => openSurvey(next, cause, nowMs));
   return stay({ ...counted, phase: { ...phase, cause } }, told);
 }
 
@@ -183,6 +192,8 @@ function choose(state: RunState, answered: readonly Candidate[], words: string, 
 export function gather(state: RunState, nowMs: number): Decision {
   const { phase, plan } = state;
   if (phase.kind !== 'gathering') return stay(state);
+  const { retry } = phase;
+  if (retry !== undefined) return nowMs < retry.atMs ? stay(state) : openSurvey(state, retry.cause, nowMs);
   const ready = candidates(state);
   if (ready.length === 0) return stay({ ...state, phase: { ...phase, firstReadyMs: null } });
   const firstReadyMs = phase.firstReadyMs ?? nowMs;

@@ -106,7 +106,7 @@ export const options = {
       .default(30)
       .argParser(positiveNumber),
   waitWorkersS: () =>
-    new Option('--wait-workers-s <seconds>', 'how long to wait for the first workers')
+    new Option('--wait-workers-s <seconds>', 'how long a run without workers waits for one')
       .env('GAN_WAIT_WORKERS_S')
       .default(60)
       .argParser(positiveNumber),

@@ -128,8 +128,8 @@ describe('README', () => {
   });
 
   it('names the environment variables that the sources read', () => {
-    /** Set by the launcher for its own processes: not for users. */
-    const internal = ['GAN_TETHER', 'GAN_REFUSAL_ENDS_RUN'];
+    /** Set by the launcher for its own processes, or by tests: not for users. */
+    const internal = ['GAN_TETHER', 'GAN_REFUSAL_ENDS_RUN', 'GAN_FAULTS', 'GAN_FAULTS_FIRED'];
     const variables = (text: string): string[] => text.match(/\bGAN_[A-Z_]*[A-Z]\b/g) ?? [];
     const sources = ['proto', 'coordinator', 'worker', 'deploy'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
