@@ -1,4 +1,4 @@
-import { messageOf } from '../proto/index.js';
+import { OperationalError, messageOf } from '../proto/index.js';
 import type { Log } from '../proto/runtime/log.js';
 import type { Ended } from './coordinator.js';
 import { OutdatedError, type Lead, type RunStore } from './run-store.js';
@@ -7,6 +7,9 @@ import { OutdatedError, type Lead, type RunStore } from './run-store.js';
 const LEASE_MS = 2_000;
 const RENEW_EVERY_MS = 500;
 const LOOK_EVERY_MS = 250;
+/** Without one look that worked: then somebody has to see to NATS. The first failures are said sooner. */
+const PATIENCE_MS = 600_000;
+const TELL_AFTER_MS = 5_000;
 
 type LeadStore = Pick<RunStore, 'readLead' | 'writeLead'>;
 
@@ -85,7 +88,7 @@ export class Leadership {
 
   /**
    * Waits until this coordinator leads. Resolves with how the run ended when it did so under another's lead, null when `stop`
-   * is aborted first.
+   * is aborted first. Throws OperationalError('bus') when the store has not answered for ten minutes.
    */
   static async acquire(
     options: LeadershipOptions,
@@ -94,10 +97,15 @@ export class Leadership {
     const { store, holder, nowMs, log } = options;
     let watched: Watched | null = null;
     let waited = false;
+    let workedMs = nowMs();
+    let told = false;
     while (!stop.aborted) {
       const sinceMs = nowMs();
       try {
-        const verdict = judgeLead(await store.readLead(), watched, waited, sinceMs);
+        const found = await store.readLead();
+        workedMs = nowMs();
+        told = false;
+        const verdict = judgeLead(found, watched, waited, sinceMs);
         if (verdict.kind === 'ended') return verdict.ended;
         if (verdict.kind === 'take') {
           const revision = await store.writeLead({ holder, beat: 0, ended: null }, verdict.revision);
@@ -108,8 +116,15 @@ export class Leadership {
         watched = verdict.watched;
       } catch (error) {
         // Somebody was quicker, or NATS is away: what was seen before counts no more.
-        log.debug({ reason: messageOf(error) }, 'the lead could not be read or taken');
+        const reason = messageOf(error);
         watched = null;
+        const silentMs = nowMs() - workedMs;
+        if (silentMs > PATIENCE_MS)
+          throw new OperationalError('bus', `NATS has not answered for ${PATIENCE_MS / 1000} s: ${reason}`);
+        if (!told && silentMs > TELL_AFTER_MS) {
+          log.warn({ reason }, 'NATS does not answer: the lead cannot be read');
+          told = true;
+        }
       }
       await wait(LOOK_EVERY_MS, stop);
     }
