@@ -53,6 +53,11 @@ export class AssignmentInbox {
     return this.steps.get(step)?.get(shard);
   }
 
+  /** The latest step of which something has come and is kept; -1 for none. */
+  get newestStep(): number {
+    return Math.max(-1, ...this.steps.keys());
+  }
+
   /** Drops what lies before `step`: it is computed and applied. */
   dropBelow(step: number): void {
     for (const known of this.steps.keys()) if (known < step) this.steps.delete(known);

@@ -201,8 +201,9 @@ export class Replica {
       for (;;) {
         const update = state.get('nextUpdate');
         const step = stepOf(update);
-        const shards = shardsOfRank(step, rank, spec.shards, start.members.length);
-        const own = await this.ownShards(start.ringEpoch, update, shards, ring, signal);
+        const dealt = (at: number): readonly number[] =>
+          shardsOfRank(at, rank, spec.shards, start.members.length);
+        const own = await this.ownShards(start.ringEpoch, update, dealt, ring, signal);
         fault?.('before-compute', update, {
           cut: this.parts.cutLinks,
           flip: (part) => state.flipBit(part),
@@ -278,17 +279,21 @@ export class Replica {
 
   /**
    * Waits until all of the step's own shards are here; does tasks at step boundaries meanwhile. Reports before it
-   * waits, since what it waits for may depend on that.
+   * waits, since what it waits for may depend on that. Shards come in the order of their steps: when a later one is here,
+   * this one was lost and is asked for at once.
+   * @param dealt the own shards of a step
    */
   private async ownShards(
     ringEpoch: number,
     update: number,
-    shards: readonly number[],
+    dealt: (step: number) => readonly number[],
     ring: Ring,
     signal: AbortSignal,
   ): Promise<OwnShard[]> {
-    const { inbox, reporter, nowMs, post } = this.parts;
+    const { inbox, reporter, nowMs } = this.parts;
     const step = stepOf(update);
+    const shards = dealt(step);
+    let asked = false;
     const sinceMs = nowMs();
     this.progress('wait');
     for (;;) {
@@ -298,10 +303,11 @@ export class Replica {
       const missing = inbox.missing(step, shards);
       if (missing.length === 0) break;
       if (reporter.unreportedUpdates > 0) this.report(ringEpoch);
-      const woken = await this.sleep(ASK_AGAIN_MS);
-      if (woken) continue;
+      const lost = !asked && inbox.newestStep > step;
+      if (!lost && (await this.sleep(ASK_AGAIN_MS))) continue;
+      asked = true;
       this.report(ringEpoch);
-      post({ kind: 'need', ringEpoch, step, shards: missing });
+      this.ask(ringEpoch, step, dealt);
     }
     reporter.totals.waitMs += nowMs() - sinceMs;
     return shards.map((shard) => {
@@ -309,6 +315,15 @@ export class Replica {
       if (pixels === undefined) throw new Error('broken invariant: nothing is missing');
       return { shard, pixels };
     });
+  }
+
+  /** Asks for the own shards that have not come, of `step` and of later ones that others have come of. */
+  private ask(ringEpoch: number, step: number, dealt: (step: number) => readonly number[]): void {
+    const { inbox, post } = this.parts;
+    for (let at = step; at <= Math.max(step, inbox.newestStep); at++) {
+      const shards = inbox.missing(at, dealt(at));
+      if (shards.length > 0) post({ kind: 'need', ringEpoch, step: at, shards });
+    }
   }
 
   /** Resolves true when something came, false after `ms`. */
