@@ -66,12 +66,14 @@ export class ReplicaState {
     return this.block;
   }
 
-  /** Changes one bit, as faulty memory would; for tests of the replica guard. */
+  /** Changes a bit or two, as faulty memory would; for tests of the replica guard. */
   flipBit(part: 'parameters' | 'adam' | 'statistics'): void {
     const { layout } = this;
     const start = { parameters: layout.parameters, adam: layout.v, statistics: layout.statistics }[part];
-    const place = start + 4 * 17 + 2; // a high bit of the mantissa of the 18th number
-    this.block[place] = (this.block[place] ?? 0) ^ 0x40;
+    const number = start + 4 * 17;
+    // A high bit of the mantissa; of Adam's v, which may be zero, two of the exponent: a denormal would be flushed again.
+    const [place, bits] = part === 'adam' ? [number + 3, 0x30] : [number + 2, 0x40];
+    this.block[place] = (this.block[place] ?? 0) ^ bits;
   }
 
   /** A copy of the whole block: a checkpoint. */
