@@ -14,6 +14,7 @@ import {
 import type { Bus } from '../proto/runtime/bus.js';
 import type { FaultHook } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
+import { storeWords } from '../proto/runtime/stores.js';
 import { parseIdx, type Dataset } from './dataset/index.js';
 import type { History } from './history.js';
 import { ImageOrder } from './image-order.js';
@@ -202,7 +203,7 @@ export class Coordinator {
       },
       (error: unknown) => {
         if (!(error instanceof OperationalError)) this.parts.log.error({ err: error }, 'effect failed');
-        const message = messageOf(error);
+        const message = storeWords(error);
         this.handle(onError?.(message) ?? { kind: 'effectFailed', message });
       },
     );
@@ -319,7 +320,7 @@ export class Coordinator {
       if (!(error instanceof OutdatedError) && error instanceof OperationalError) throw error;
       // What cannot be read now is read before the next attempt.
       if (error instanceof OutdatedError) await store.refresh().catch(() => undefined);
-      return { kind: 'ringNotWritten', message: messageOf(error) };
+      return { kind: 'ringNotWritten', message: storeWords(error) };
     }
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { NatsConnection, ObjectStore } from 'nats';
 import { OperationalError, type FileRecord } from '../proto/index.js';
-import { objectStoreName } from '../proto/runtime/stores.js';
+import { objectStoreName, storeWords } from '../proto/runtime/stores.js';
 import type { NamedFile } from './export/index.js';
 
 const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -20,9 +20,14 @@ export class ObjectFiles {
     return this.store;
   }
 
+  /** Throws OperationalError('checkpoint') when the store takes nothing. */
   async put(file: NamedFile): Promise<FileRecord> {
     const store = await this.open();
-    await store.putBlob({ name: file.name }, file.bytes);
+    try {
+      await store.putBlob({ name: file.name }, file.bytes);
+    } catch (error) {
+      throw new OperationalError('checkpoint', `${file.name} could not be stored: ${storeWords(error)}`);
+    }
     return { name: file.name, bytes: file.bytes.byteLength, sha256: sha256Of(file.bytes) };
   }
 
