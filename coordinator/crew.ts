@@ -77,7 +77,8 @@ export function readmit(state: RunState, nowMs: number, atOnce: boolean): RunSta
   for (const worker of state.workers.values()) {
     if (worker.excluded?.heard !== true) continue;
     if (!atOnce && nowMs < worker.excluded.untilMs) continue;
-    next = withWorker(withoutWorker(next, worker.workerId), { ...worker, excluded: null, lastSeenMs: nowMs });
+    const back = { ...worker, excluded: null, lastSeenMs: nowMs, readyMs: nowMs };
+    next = withWorker(withoutWorker(next, worker.workerId), back);
   }
   return next;
 }
@@ -120,6 +121,7 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     pid: hello.pid,
     ring: hello.ring,
     ready: false,
+    readyMs: nowMs,
     holdsState: false,
     leaving: null,
     excluded: null,
@@ -151,6 +153,7 @@ export function onReady(state: RunState, ready: UpMessage<'ready'>, nowMs: numbe
     {
       ...worker,
       ready: true,
+      readyMs: nowMs,
       holdsState: ready.nextUpdate !== null,
       lastSeenMs: nowMs,
       excluded: words === '' ? null : { untilMs, heard: true },

@@ -73,8 +73,12 @@ export function compareStandings(candidates: readonly Candidate[]): StandingMism
  * committed ones and that state, which only workers hold. Going back costs time and changes no bit.
  */
 export function decideStart(question: StartQuestion): StartDecision | null {
+  const able = question.candidates.filter(({ leaving }) => !leaving).map(({ member }) => member.workerId);
+  return startAmong(able, question);
+}
+
+function startAmong(able: readonly string[], question: StartQuestion): StartDecision | null {
   const { candidates, shards, checkpoint, cuts, fromAgreed } = question;
-  const able = candidates.filter(({ leaving }) => !leaving).map(({ member }) => member.workerId);
   if (able.length === 0) return null;
   const world = chooseWorld(able, shards, cuts);
   const spares = able.filter((id) => !world.includes(id));
@@ -82,13 +86,24 @@ export function decideStart(question: StartQuestion): StartDecision | null {
   const source = fromAgreed ? null : bestSource(question, world);
   if (source !== null && source.nextUpdate >= (checkpoint?.update ?? 0)) {
     const { member, nextUpdate, stateFingerprint } = source;
-    return {
+    const start: StartDecision = {
       ...seats,
       nextUpdate,
       stateFingerprint,
       source: { kind: 'peer', peer: member },
       from: 'where the workers stand',
     };
+    const stands = new Set(
+      candidates
+        .filter(({ standing }) => standing.nextUpdate === nextUpdate)
+        .map((other) => other.member.workerId),
+    );
+    const apart = world.filter((id) => !stands.has(id) && isCut(cuts, id, member.workerId));
+    if (apart.length === 0) return start;
+    // Whoever cannot reach the state that it needs steps aside, if anybody is left then.
+    const reaching = able.filter((id) => !apart.includes(id));
+    const other = startAmong(reaching, question);
+    if (other !== null) return { ...other, spares: [...other.spares, ...apart] };
   }
   if (checkpoint === null) {
     const initial = { nextUpdate: 0, stateFingerprint: null, source: { kind: 'initial' as const } };
@@ -112,8 +127,7 @@ interface Source {
 
 /**
  * Who hands the state over: of the most advanced, the one that most can reach, that holds the most rows, members of the
- * world first. Null when
- * nobody has a state, or the rows from `committed` on are not all there.
+ * world first. Null when nobody has a state, or the rows from `committed` on are not all there.
  */
 function bestSource({ candidates, committed, cuts }: StartQuestion, world: readonly string[]): Source | null {
   const inWorld = ({ member }: Candidate): number => Number(world.includes(member.workerId));

@@ -45,6 +45,8 @@ export interface WorkerRecord {
   readonly ring: { readonly host: string; readonly port: number };
   /** Its engine is up and its fingerprint is the run's. */
   readonly ready: boolean;
+  /** When it became so, or was let back in. */
+  readonly readyMs: number;
   /** It said that it holds a replica state. */
   readonly holdsState: boolean;
   /** It has asked to be let go, for this reason. */

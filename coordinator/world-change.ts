@@ -89,12 +89,14 @@ export function considerStandings(state: RunState, nowMs: number, overdue: boole
   if (state.checkpointTask?.committing === true) return stay(state);
   const silent = reachable(state).filter(({ workerId }) => !phase.standings.has(workerId));
   if (silent.length > 0 && !overdue) return stay(state);
+  // Whoever has come since the question was put had no time to answer.
+  const missed = silent.filter(({ readyMs }) => readyMs <= phase.sinceMs);
   let excluded = stay(state);
-  for (const { workerId } of silent)
+  for (const { workerId } of missed)
     excluded = andThen(excluded, (next) => exclude(next, workerId, nowMs, false));
-  const names = silent.map(({ name }) => name).join(', ');
-  const words = silent.length === 0 ? '' : `; ${names} did not answer`;
-  return andThen(excluded, (next) => decide(next, words, silent.length === 0, nowMs));
+  const names = missed.map(({ name }) => name).join(', ');
+  const words = missed.length === 0 ? '' : `; ${names} did not answer`;
+  return andThen(excluded, (next) => decide(next, words, missed.length === 0, nowMs));
 }
 
 /** Whether those who have answered a survey so far would take the run back behind what is committed. */

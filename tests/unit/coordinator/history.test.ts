@@ -39,4 +39,24 @@ describe('the history', () => {
     cut.append([row(2, [1.25, 0.5, 0.5]), row(3, [null], { skipped: true })], 1.5);
     expect(cut.toCsv(2).split('\n')).toEqual([...history.toCsv(2).split('\n').slice(0, 3), '']);
   });
+
+  it('forgets the steps that are told again, and the half of one', () => {
+    const history = threeSteps();
+    const whole = history.toCsv(2);
+    history.append([row(6, [9, 9, 9])], 2);
+    history.truncate(1);
+    expect([history.length, history.last?.step]).toEqual([1, 0]);
+    history.append([row(3, [7])], 1); // its first half is forgotten: nothing of step 3 stands here
+    expect(history.last).toMatchObject({ discriminatorLoss: null, generatorLoss: 7 });
+    history.truncate(1);
+    history.append([row(2, [1.25, 0.5, 0.5]), row(3, [null], { skipped: true, skippedSteps: 1 })], 1.5);
+    history.append([row(4, [1, 1, 0]), row(5, [2])], 1.5);
+    expect(history.toCsv(2)).toBe(whole);
+  });
+
+  it('forgets nothing where nothing stands yet', () => {
+    const history = threeSteps();
+    history.truncate(7);
+    expect(history.length).toBe(3);
+  });
 });

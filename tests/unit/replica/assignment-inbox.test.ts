@@ -2,20 +2,26 @@ import { describe, expect, it } from 'vitest';
 import type { Assignment } from '../../../proto/index.js';
 import { AssignmentInbox } from '../../../worker/replica/assignment-inbox.js';
 
-const assignment = (ringEpoch: number, step: number, shard: number, committedStep = 0): Assignment => ({
+const assignment = (
+  ringEpoch: number,
+  step: number,
+  shard: number,
+  { committedStep = 0, durableStep = 0 } = {},
+): Assignment => ({
   ringEpoch,
   step,
   shard,
   rows: 1,
   rowBytes: 1,
   committedStep,
+  durableStep,
   pixels: Uint8Array.of(shard),
 });
 
 describe('the inbox', () => {
   it('tells what is missing, whatever the order and however often things come', () => {
     const inbox = new AssignmentInbox();
-    inbox.open(5);
+    inbox.open(5, 0);
     inbox.put(assignment(5, 1, 2));
     inbox.put(assignment(5, 0, 1));
     inbox.put(assignment(5, 0, 1));
@@ -26,23 +32,22 @@ describe('the inbox', () => {
 
   it('drops and counts older ring epochs, keeps newer ones for their start', () => {
     const inbox = new AssignmentInbox();
-    inbox.open(5);
+    inbox.open(5, 0);
     inbox.put(assignment(4, 0, 0));
-    inbox.put(assignment(6, 0, 0, 3));
+    inbox.put(assignment(6, 0, 0));
     inbox.put(assignment(7, 0, 1));
     expect(inbox.stale).toBe(1);
     expect(inbox.missing(0, [0])).toEqual([0]);
-    inbox.open(6);
+    inbox.open(6, 0);
     expect(inbox.missing(0, [0, 1])).toEqual([1]);
-    expect(inbox.committedStep).toBe(3);
-    inbox.open(7);
+    inbox.open(7, 0);
     expect(inbox.missing(0, [0, 1])).toEqual([0]);
   });
 
   it('keeps a bounded number of early ones', () => {
     const inbox = new AssignmentInbox();
     for (let step = 0; step < 1_000; step++) inbox.put(assignment(1, step, 0));
-    inbox.open(1);
+    inbox.open(1, 0);
     expect(
       Array.from({ length: 1_000 }, (_, step) => inbox.missing(step, [0]).length === 0).filter(Boolean),
     ).toHaveLength(256);
@@ -50,10 +55,31 @@ describe('the inbox', () => {
 
   it('forgets what is done', () => {
     const inbox = new AssignmentInbox();
-    inbox.open(1);
+    inbox.open(1, 0);
     inbox.put(assignment(1, 0, 0));
     inbox.put(assignment(1, 1, 0));
     inbox.dropBelow(1);
     expect([inbox.missing(0, [0]), inbox.missing(1, [0])]).toEqual([[0], []]);
+  });
+
+  it('knows what is committed, by the start and by what came since, and what is in a checkpoint', () => {
+    const inbox = new AssignmentInbox();
+    inbox.open(5, 7);
+    expect([inbox.committed, inbox.durable]).toEqual([7, 0]);
+    inbox.put(assignment(5, 4, 0, { committedStep: 4, durableStep: 2 }));
+    inbox.put(assignment(5, 3, 0, { committedStep: 3, durableStep: 1 })); // late
+    expect([inbox.committed, inbox.durable]).toEqual([8, 4]);
+    inbox.put(assignment(4, 9, 0, { committedStep: 9, durableStep: 9 })); // of an older ring epoch
+    expect([inbox.committed, inbox.durable]).toEqual([8, 4]);
+  });
+
+  it('forgets with a new ring epoch what was committed, and not what is in a checkpoint', () => {
+    const inbox = new AssignmentInbox();
+    inbox.open(5, 0);
+    inbox.put(assignment(5, 4, 0, { committedStep: 4, durableStep: 2 }));
+    inbox.put(assignment(6, 3, 0, { committedStep: 3, durableStep: 2 }));
+    inbox.open(6, 4); // the run went back
+    expect([inbox.committed, inbox.durable]).toEqual([6, 4]);
+    expect(inbox.missing(4, [0])).toEqual([0]);
   });
 });
