@@ -16,7 +16,7 @@ import { end, fail, keptWords, say, stalled, stay, andThen } from './decision.js
 import { goOnFinishing, onEndFailed, onExported, onResultWritten, watchFinish } from './finishing.js';
 import { replicaSilenceMs, stallMs, surveyDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
-import type { Cause, CauseKind, Decision, RunEvent, RunState } from './run-state.js';
+import type { Cause, CauseKind, Decision, Phase, RunEvent, RunState } from './run-state.js';
 import { goOn, isComplete, onNeed, onReport, onRingWritten, onStarted, startAgain } from './training.js';
 import {
   considerStandings,
@@ -190,8 +190,10 @@ function onLeaving(state: RunState, { workerId, reason }: UpMessage<'leaving'>, 
   const next = withWorker(state, { ...worker, leaving: reason });
   if (!inWorld) return stay(next);
   // The last one's state goes with it: it is kept first.
-  if (candidates(next).length === 0 && next.phase.kind === 'training' && isFree(next))
-    return takeCheckpoint(next, nowMs);
+  if (candidates(next).length === 0 && next.phase.kind === 'training') {
+    if (next.checkpointTask !== null) return stay(next);
+    if (isFree(next)) return takeCheckpoint(next, nowMs);
+  }
   return openSurvey(next, causeOf('leave', `${worker.name} leaves: ${reason}`, nowMs), nowMs);
 }
 
@@ -263,7 +265,7 @@ function onRingNotWritten(state: RunState, message: string, nowMs: number): Deci
   const why = `the ring epoch could not be written: ${message}`;
   if (unwritten >= MAX_UNWRITTEN) return fail(state, `${why} (${unwritten} times in a row)`);
   const waitMs = Math.min(LONGEST_UNWRITTEN_MS, UNWRITTEN_AGAIN_MS * 2 ** (unwritten - 1));
-  const retry = { atMs: nowMs + waitMs, cause: phase.changed ?? causeOf('fault', why, nowMs) };
+  const retry = { atMs: nowMs + waitMs, cause: phase.changed ?? phase.cause };
   return stay(
     { ...state, unwritten, phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null, retry } },
     say('warning', `${why}; tried again in ${waitMs / 1000} s`),
@@ -272,19 +274,26 @@ function onRingNotWritten(state: RunState, message: string, nowMs: number): Deci
 
 /** Deadlines start afresh: nobody is taken for lost because nobody could be heard. */
 function forgive(state: RunState, nowMs: number): RunState {
-  const { phase, checkpointTask, epoch } = state;
+  const { checkpointTask, exportTask, epoch } = state;
   const workers = new Map(
     [...state.workers].map(([id, worker]) => [id, { ...worker, lastSeenMs: nowMs }] as const),
   );
   return {
     ...state,
     workers,
-    phase: phase.kind === 'surveying' || phase.kind === 'gathering' ? { ...phase, sinceMs: nowMs } : phase,
+    phase: forgivePhase(state.phase, nowMs),
     checkpointTask: checkpointTask === null ? null : { ...checkpointTask, sinceMs: nowMs },
+    exportTask: exportTask === null ? null : { ...exportTask, sinceMs: nowMs },
     epoch: epoch === null ? null : { ...epoch, sentAtMs: nowMs },
     pace: { ...state.pace, sinceMs: nowMs },
     lastTickMs: nowMs,
   };
+}
+
+function forgivePhase(phase: Phase, nowMs: number): Phase {
+  if (phase.kind === 'surveying') return { ...phase, sinceMs: nowMs };
+  if (phase.kind !== 'gathering') return phase;
+  return { ...phase, sinceMs: nowMs, firstReadyMs: phase.firstReadyMs === null ? null : nowMs };
 }
 
 function onConnection(state: RunState, up: boolean, nowMs: number): Decision {

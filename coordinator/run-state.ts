@@ -113,6 +113,7 @@ export type Phase =
   /** The decision is being written; `changed` tells what has made it obsolete meanwhile. */
   | {
       readonly kind: 'writing';
+      readonly cause: Cause;
       readonly world: readonly string[];
       readonly changed: Cause | null;
     }

@@ -185,7 +185,7 @@ function choose(state: RunState, answered: readonly Candidate[], words: string, 
   const spare = spares.length === 0 ? '' : `, ${namesOf(state, spares)} spare`;
   const reason = `${cause.text}${words}; ${plural(world.length)} from step ${stepOf(nextUpdate)}${half}, ${from}${spare}`;
   return stay(
-    { ...state, phase: { kind: 'writing', world, changed: null } },
+    { ...state, phase: { kind: 'writing', cause, world, changed: null } },
     { kind: 'writeRing', world, spares, nextUpdate, stateFingerprint, source, cause, reason },
   );
 }
