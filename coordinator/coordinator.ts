@@ -296,8 +296,7 @@ export class Coordinator {
   }
 
   private async writeRing(command: RunCommand & { kind: 'writeRing' }): Promise<RunEvent> {
-    const { kind: _, ...decision } = command;
-    const { world, spares, nextUpdate, source, reason } = decision;
+    const { world, spares, nextUpdate, stateFingerprint, source, cause, reason } = command;
     const { store, log, fault } = this.parts;
     try {
       // A run may have been made longer: its record tells the new length before anything is done for it.
@@ -315,7 +314,8 @@ export class Coordinator {
       this.trainingSinceMs ??= this.parts.nowMs();
       this.ringEpochs += 1;
       const secret = randomBytes(32).toString('hex');
-      return { kind: 'ringWritten', epoch: { ...decision, ringEpoch, secret } };
+      const decided = { world, spares, nextUpdate, stateFingerprint, source, cause, reason };
+      return { kind: 'ringWritten', epoch: { ...decided, ringEpoch, secret } };
     } catch (error) {
       if (!(error instanceof OutdatedError) && error instanceof OperationalError) throw error;
       // What cannot be read now is read before the next attempt.

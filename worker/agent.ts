@@ -238,7 +238,8 @@ export class Agent {
         return this.tellReady();
       }
       case 'standing': {
-        const { kind: _, ...standing } = message;
+        const { term, survey, nextUpdate, stateFingerprint, rowsFrom } = message;
+        const standing = { term, survey, nextUpdate, stateFingerprint, rowsFrom };
         return bus.up('standing', workerId, { workerId, ...standing });
       }
       case 'started': {
