@@ -34,6 +34,8 @@ const after =
 
 /** To answer a survey: at most one shard's computation stands between a worker and its answer. */
 export const surveyDeadlineMs = after({ steps: 8, floorMs: 400, ceilingMs: 5_000 });
+/** The same for one whose links have ended: most likely it is gone. */
+export const suspectDeadlineMs = after({ steps: 3, floorMs: 150, ceilingMs: 2_000 });
 /** For the thread that computes to give a sign of life. */
 export const replicaSilenceMs = after({ steps: 40, floorMs: 2_500, ceilingMs: 60_000 });
 /** Without a commit although everybody seems well. */

@@ -14,7 +14,7 @@ import {
 } from './crew.js';
 import { end, fail, keptWords, say, stalled, stay, andThen } from './decision.js';
 import { goOnFinishing, onEndFailed, onExported, onResultWritten, watchFinish } from './finishing.js';
-import { replicaSilenceMs, stallMs, surveyDeadlineMs } from './pace.js';
+import { replicaSilenceMs, stallMs, surveyDeadlineMs, suspectDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
 import type { Cause, CauseKind, Decision, Phase, RunEvent, RunState } from './run-state.js';
 import { goOn, isComplete, onNeed, onReport, onRingWritten, onStarted, startAgain } from './training.js';
@@ -22,6 +22,7 @@ import {
   considerStandings,
   gather,
   losesWork,
+  missesSuspectsOnly,
   onStanding,
   openSurvey,
   surveyCommand,
@@ -379,6 +380,13 @@ function welcomeNewcomers(state: RunState, nowMs: number): Decision {
   return openSurvey(state, causeOf('join', text, nowMs), nowMs);
 }
 
+/** How long answers to the survey under way are waited for. */
+function surveyPatienceMs(state: RunState): number {
+  const { pace } = state;
+  if (losesWork(state)) return Math.max(surveyDeadlineMs(pace), WORK_PATIENCE_MS);
+  return missesSuspectsOnly(state) ? suspectDeadlineMs(pace) : surveyDeadlineMs(pace);
+}
+
 function watchPhase(state: RunState, nowMs: number): Decision {
   const { phase, plan, epoch } = state;
   switch (phase.kind) {
@@ -393,9 +401,7 @@ function watchPhase(state: RunState, nowMs: number): Decision {
       return fail(state, `a worker was expected within ${plan.waitWorkersMs / 1000} s, ${preparing}`);
     }
     case 'surveying': {
-      const patienceMs = surveyDeadlineMs(state.pace);
-      const waitMs = losesWork(state) ? Math.max(patienceMs, WORK_PATIENCE_MS) : patienceMs;
-      const overdue = nowMs - phase.sinceMs > waitMs;
+      const overdue = nowMs - phase.sinceMs > surveyPatienceMs(state);
       const decided = considerStandings(state, nowMs, overdue);
       return decided.state.phase.kind === 'surveying'
         ? stay(decided.state, ...decided.commands, surveyCommand(decided.state, phase.survey))

@@ -106,6 +106,14 @@ export function losesWork({ phase, committed }: RunState): boolean {
   return furthest < committed - 1;
 }
 
+/** Whether nobody's answer is missing but theirs whose links were lost. */
+export function missesSuspectsOnly(state: RunState): boolean {
+  const { phase } = state;
+  if (phase.kind !== 'surveying') return false;
+  const suspects = new Set(phase.failures.map(({ neighbour }) => neighbour));
+  return reachable(state).every(({ workerId }) => phase.standings.has(workerId) || suspects.has(workerId));
+}
+
 /** @param allAnswered nobody is missing, so a link that failed has both its ends alive */
 function decide(state: RunState, words: string, allAnswered: boolean, nowMs: number): Decision {
   const { phase } = state;
