@@ -37,6 +37,18 @@ describe('a link that is lost', () => {
     expect(run.state.suspect).toBeNull();
   });
 
+  it('shortens the wait for who lost it, and only for that one', () => {
+    const run = training('a', 'b', 'c');
+    run.fails('a', 'b');
+    run.stand('a', 4);
+    run.nowMs += 201;
+    run.tick();
+    expect(run.phase).toBe('surveying'); // c is expected to answer
+    run.stand('c', 4);
+    run.tick();
+    expect(run.ring.world).toEqual(['a', 'c']);
+  });
+
   it('is tried once more when both ends answer', () => {
     const run = training('a', 'b', 'c');
     breakLink(run, 'a', 'b');

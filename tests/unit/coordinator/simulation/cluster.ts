@@ -114,7 +114,7 @@ export class Cluster {
   /** Messages are lost or late by themselves, or the coordinator was cut off and could not know it at first. */
   get isRough(): boolean {
     const { lost, late } = this.scenario.weather;
-    return lost > 0 || late > 0 || this.faults.wasDeafened;
+    return lost > 0 || late > 0 || this.faults.effects.wasDeafened;
   }
 
   log(line: () => string): void {

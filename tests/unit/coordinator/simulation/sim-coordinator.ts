@@ -153,7 +153,7 @@ export class RunningLead {
     }
     const { cluster } = this;
     const { state, commands } = advance(this.state, event, cluster.timeline.nowMs);
-    cluster.watcher.onDecided(this.state, event, state, commands);
+    cluster.watcher.onDecided(this.state, state, commands);
     this.state = state;
     for (const command of commands) this.carryOut(command);
   }
@@ -233,7 +233,9 @@ export class RunningLead {
     }
   }
 
-  private writeRing({ kind: _, ...decision }: RunCommand & { kind: 'writeRing' }): void {
+  private writeRing(command: RunCommand & { kind: 'writeRing' }): void {
+    const { world, spares, nextUpdate, stateFingerprint, source, cause, reason } = command;
+    const decision = { world, spares, nextUpdate, stateFingerprint, source, cause, reason };
     const notWritten = (error: Error): void => {
       const tell = (): void => this.handle({ kind: 'ringNotWritten', message: error.message });
       if (error instanceof OutdatedError) this.store.refresh(tell);
@@ -241,7 +243,7 @@ export class RunningLead {
     };
     this.cluster.store.put(this.client, 'record', true, null, (recorded) => {
       if (recorded instanceof Error) return notWritten(recorded);
-      this.store.writeRing(decision.world, (ringEpoch) => {
+      this.store.writeRing(world, (ringEpoch) => {
         if (ringEpoch instanceof Error) return notWritten(ringEpoch);
         this.cluster.watcher.onRingWritten(ringEpoch, this.state.term);
         this.handle({ kind: 'ringWritten', epoch: { ...decision, ringEpoch, secret: '' } });

@@ -17,6 +17,12 @@ import type { Timer } from './timeline.js';
 
 type Start = DownMessage<'start'>;
 
+/** What a simulated replica says; states and files go to the store without a detour. */
+export type FromSimReplica = Extract<
+  FromReplica,
+  { readonly kind: 'standing' | 'started' | 'report' | 'need' | 'failure' | 'taskFailed' }
+>;
+
 /** Far more often than the real one: the runs are short. */
 const FINGERPRINT_EVERY_UPDATES = 8;
 const ASK_AGAIN_MS = 250;
@@ -75,7 +81,7 @@ export class SimReplica {
     private readonly cluster: Cluster,
     readonly workerId: string,
     private readonly thread: SimProcess,
-    private readonly post: (message: FromReplica) => void,
+    private readonly post: (message: FromSimReplica) => void,
   ) {
     const { shards, computeMs } = cluster.scenario;
     this.reporter = new Reporter(cluster.timeline.nowMs);

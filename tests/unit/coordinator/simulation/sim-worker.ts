@@ -8,13 +8,13 @@ import {
   type UpMessage,
   type UpTopic,
 } from '../../../../proto/index.js';
-import type { FromReplica, ReplicaTask } from '../../../../worker/replica/port.js';
+import type { ReplicaTask } from '../../../../worker/replica/port.js';
 import { TaskResults } from '../../../../worker/task-results.js';
 import { fingerprintOf, sha256Of, type Bits } from './bits.js';
 import type { Cluster } from './cluster.js';
 import { SimClient } from './network.js';
 import { SimProcess } from './sim-process.js';
-import { SimReplica } from './sim-replica.js';
+import { SimReplica, type FromSimReplica } from './sim-replica.js';
 import type { Timer } from './timeline.js';
 
 const HELLO_EVERY_MS = 500;
@@ -208,13 +208,16 @@ export class SimWorker {
     this.up('leaving', { workerId: this.id, reason: this.leaving ?? '' });
   }
 
-  private fromReplica(message: FromReplica): void {
+  private fromReplica(message: FromSimReplica): void {
     const workerId = this.id;
     switch (message.kind) {
-      case 'standing':
+      case 'standing': {
+        const { term, survey, nextUpdate, stateFingerprint, rowsFrom } = message;
+        return this.up('standing', { workerId, term, survey, nextUpdate, stateFingerprint, rowsFrom });
+      }
       case 'started': {
-        const { kind, ...rest } = message;
-        return this.up(kind, { workerId, ...rest } as UpMessage<typeof kind>);
+        const { ringEpoch, nextUpdate, stateFingerprint } = message;
+        return this.up('started', { workerId, ringEpoch, nextUpdate, stateFingerprint });
       }
       case 'report': {
         const { rows, fingerprints, ...rest } = message.report;
@@ -225,14 +228,12 @@ export class SimWorker {
         return this.up('need', { workerId, ringEpoch, step, shards: [...shards] });
       }
       case 'failure': {
-        const { kind: _, ...failure } = message;
-        this.failure = { workerId, ...failure };
+        const { ringEpoch, code, neighbour } = message;
+        this.failure = { workerId, ringEpoch, code, message: message.message, neighbour };
         return this.up('failure', this.failure);
       }
       case 'taskFailed':
         return this.results.failed(message.task, message.message);
-      default:
-        throw new Error(`the simulated replica never says ${message.kind}`);
     }
   }
 }

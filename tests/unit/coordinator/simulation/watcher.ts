@@ -1,6 +1,6 @@
 import type { History } from '../../../../coordinator/history.js';
 import { isCut } from '../../../../coordinator/ring-order.js';
-import type { RunCommand, RunEvent, RunState } from '../../../../coordinator/run-state.js';
+import type { RunCommand, RunState } from '../../../../coordinator/run-state.js';
 import { rankOfShard, stepOf, type DownMessage, type UpdateRow } from '../../../../proto/index.js';
 import { fingerprintOf, type Bits, type Lineage } from './bits.js';
 import type { Cluster } from './cluster.js';
@@ -84,7 +84,7 @@ export class Watcher {
 
   private note(ringEpoch: number, update: number, workerId: string, bits: Bits): ReadonlyMap<string, Bits> {
     let states = this.states.get(ringEpoch);
-    if (states === undefined) this.states.set(ringEpoch, (states = new Map()));
+    if (states === undefined) this.states.set(ringEpoch, (states = new Map<number, Map<string, Bits>>()));
     const known = states.get(update) ?? new Map<string, Bits>();
     states.set(update, known.set(workerId, bits));
     if (this.flips > 0) return known;
@@ -118,7 +118,7 @@ export class Watcher {
     this.ringEpochs += 1;
   }
 
-  onDecided(before: RunState, event: RunEvent, after: RunState, commands: readonly RunCommand[]): void {
+  onDecided(before: RunState, after: RunState, commands: readonly RunCommand[]): void {
     const { epoch } = after;
     this.onDecider(after);
     if (epoch !== null && epoch !== before.epoch && epoch.ringEpoch !== before.epoch?.ringEpoch) {
@@ -131,23 +131,23 @@ export class Watcher {
     for (const { workerId, excluded } of after.workers.values())
       if (excluded?.heard === false && before.workers.get(workerId)?.excluded === null)
         this.onMissed(workerId);
-    for (const command of commands) this.onCommand(after, event, command);
+    for (const command of commands) this.onCommand(after, command);
   }
 
   /** In fair weather, nobody takes a link for cut that is not. */
   private onCut(a: string, b: string): void {
-    const { faults, isRough } = this.cluster;
-    const disturbed = faults.wasDisturbed(a) || faults.wasDisturbed(b) || faults.wasLinkCut(a, b);
-    this.check(isRough || disturbed, `something is wrong between ${a} and ${b}`);
+    const { effects } = this.cluster.faults;
+    const disturbed = effects.wasDisturbed(a) || effects.wasDisturbed(b) || effects.wasLinkCut(a, b);
+    this.check(this.cluster.isRough || disturbed, `something is wrong between ${a} and ${b}`);
   }
 
   /** In fair weather, nobody is taken for lost who is well: not for an outage, nor a paused coordinator. */
   private onMissed(workerId: string): void {
-    const { faults, isRough } = this.cluster;
-    this.check(isRough || faults.wasDisturbed(workerId), `something is wrong with ${workerId}`);
+    const { effects } = this.cluster.faults;
+    this.check(this.cluster.isRough || effects.wasDisturbed(workerId), `something is wrong with ${workerId}`);
   }
 
-  private onCommand(state: RunState, event: RunEvent, command: RunCommand): void {
+  private onCommand(state: RunState, command: RunCommand): void {
     switch (command.kind) {
       case 'writeRing':
         return this.onWriteRing(state, command);
@@ -170,8 +170,17 @@ export class Watcher {
         if (command.outcome === 'failed')
           this.check(namesCheckpoint(state, command.message), command.message);
         return;
-      default:
-        this.check(state.phase.kind !== 'ended' || event.kind !== 'tick', 'an ended run does nothing');
+      case 'settle':
+        return this.check(command.update <= 2 * state.plan.steps, 'no state after the last is asked for');
+      case 'export':
+        return this.check(state.checkpoint?.update === 2 * state.goal, 'what is exported is kept');
+      case 'append':
+      case 'announce':
+      case 'welcome':
+      case 'refuse':
+      case 'release':
+      case 'survey':
+      case 'writeResult':
     }
   }
 
