@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { simulate, type Result } from './simulation/cluster.js';
 import {
   PASSING_KINDS,
+  coordinatorFault,
   flip,
   goneForGood,
   passingFault,
@@ -61,6 +62,12 @@ describe('a cluster to which anything happens', { timeout: TIMEOUT_MS }, () => {
 
   it('also when messages overtake each other', () => {
     tryAll(scenarios({ inOrder: false, faults: planned(passingFault, 4) }), 1_200, done);
+  });
+
+  it('has one leader, also while another one that was stopped wakes up in the middle of what it did', () => {
+    const faults = planned(fc.oneof({ weight: 3, arbitrary: coordinatorFault }, workerFault), 5);
+    const fixed = { coordinators: 2, steps: 20, checkpointEveryMs: 100 };
+    tryAll(scenarios({ inOrder: true, faults, fixed }), 700, done);
   });
 
   it('finds a bit that flips in one of several replicas, and undoes it', () => {

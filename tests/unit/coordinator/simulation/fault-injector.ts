@@ -12,7 +12,7 @@ export class FaultInjector {
   readonly fired = new Set<Fault['kind']>();
   readonly effects: FaultEffects;
   private readonly pending: Set<PlannedFault>;
-  private readonly sent = new Map<string, number>();
+  private readonly counts = new Map<string, number>();
   private lasting = 0;
 
   constructor(
@@ -24,19 +24,28 @@ export class FaultInjector {
   }
 
   begin(): void {
-    const { timeline, network } = this.cluster;
+    const { timeline, network, store } = this.cluster;
     for (const fault of this.pending)
       if (fault.when.at === 'ms') timeline.after(fault.when.ms, () => this.fire(fault));
     network.onSent = (topic) => {
-      const count = (this.sent.get(topic) ?? 0) + 1;
-      this.sent.set(topic, count);
+      const count = this.countUp(`sent ${topic}`);
       this.fireAll((when) => when.at === 'sent' && when.topic === topic && when.count === count);
+    };
+    store.onWritten = (key) => {
+      const count = this.countUp(`written ${key}`);
+      this.fireAll((when) => when.at === 'written' && when.key === key && when.count === count);
     };
     this.helpLater();
   }
 
   onUpdate(update: number): void {
     this.fireAll((when) => when.at === 'update' && when.update <= update);
+  }
+
+  private countUp(what: string): number {
+    const count = (this.counts.get(what) ?? 0) + 1;
+    this.counts.set(what, count);
+    return count;
   }
 
   private fireAll(isDue: (when: Trigger) => boolean): void {

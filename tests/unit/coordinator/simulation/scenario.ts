@@ -1,11 +1,15 @@
 import fc from 'fast-check';
 import type { Weather } from './network.js';
 
-/** When a fault happens: at a time, when somebody reaches an update, or when a message has been sent for the n-th time. */
+/**
+ * When a fault happens: at a time, when somebody reaches an update, when a message has been sent or a key been written for
+ * the n-th time.
+ */
 export type Trigger =
   | { readonly at: 'ms'; readonly ms: number }
   | { readonly at: 'update'; readonly update: number }
-  | { readonly at: 'sent'; readonly topic: SentTopic; readonly count: number };
+  | { readonly at: 'sent'; readonly topic: SentTopic; readonly count: number }
+  | { readonly at: 'written'; readonly key: 'ring' | 'checkpoint'; readonly count: number };
 
 /** Messages that open the doors of a ring epoch, a checkpoint or the end. */
 export const SENT_TOPICS = [
@@ -105,6 +109,11 @@ const trigger: fc.Arbitrary<Trigger> = fc.oneof(
     topic: fc.constantFrom(...SENT_TOPICS),
     count: fc.integer({ min: 1, max: 12 }),
   }),
+  fc.record({
+    at: fc.constant('written' as const),
+    key: fc.constantFrom('ring', 'checkpoint'),
+    count: fc.integer({ min: 1, max: 4 }),
+  }),
 );
 
 const kind = <K extends Fault['kind']>(name: K) => fc.constant(name);
@@ -160,6 +169,15 @@ export const goneForGood: fc.Arbitrary<Fault> = fc.record({
   kind: kind('goneForGood'),
   what: fc.constantFrom('workers', 'nats', 'stores', 'objects'),
 });
+/** What happens to whoever leads. */
+export const coordinatorFault: fc.Arbitrary<Fault> = fc.oneof(
+  fc.record({ kind: kind('killCoordinator'), restartMs: fc.integer({ min: 50, max: 5_000 }) }),
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: kind('stopCoordinator'), forMs: fc.integer({ min: 20, max: 6_000 }) }),
+  },
+  fc.record({ kind: kind('cutOffCoordinator'), forMs, silently }),
+);
 /** What happens to workers alone. */
 export const workerFault: fc.Arbitrary<Fault> = fc.oneof(
   fc.record({ kind: kind('kill'), who, restartMs: restart }),

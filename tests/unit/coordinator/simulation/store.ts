@@ -24,6 +24,8 @@ export class SimStore {
   refusesObjects = 0;
   /** Writes succeed and their answers are lost. */
   mute = 0;
+  /** Told of each key that is written. */
+  onWritten: (key: string) => void = () => undefined;
   readonly objects = new Map<string, unknown>();
   private revision = 0;
   private readonly entries = new Map<string, KvEntry>();
@@ -41,6 +43,7 @@ export class SimStore {
         throw new ConflictError('wrong last sequence');
       this.revision += 1;
       this.entries.set(key, { revision: this.revision, value });
+      this.onWritten(key);
       return this.revision;
     };
     this.request(client, KEY_TIMEOUT_MS, true, work, done);
