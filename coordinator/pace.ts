@@ -37,6 +37,6 @@ export const surveyDeadlineMs = after({ steps: 8, floorMs: 400, ceilingMs: 5_000
 /** The same for one whose links have ended: most likely it is gone. */
 export const suspectDeadlineMs = after({ steps: 3, floorMs: 150, ceilingMs: 2_000 });
 /** For the thread that computes to give a sign of life. */
-export const replicaSilenceMs = after({ steps: 40, floorMs: 2_500, ceilingMs: 60_000 });
+export const replicaSilenceMs = after({ steps: 20, floorMs: 2_500, ceilingMs: 60_000 });
 /** Without a commit although everybody seems well. */
 export const stallMs = after({ steps: 80, floorMs: 10_000, ceilingMs: 120_000 });

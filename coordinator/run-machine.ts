@@ -34,6 +34,8 @@ const START_AGAIN_MS = 500;
 const SILENT_MS = 3_500;
 /** Between two ticks: more means that this process stood still, and what others said waits to be read. */
 const PAUSED_MS = 1_500;
+/** The same for the answers to a survey, which are waited for so shortly. */
+const LATE_MS = 250;
 /** Those who hold what is committed are waited for longer: without them it is computed again from the checkpoint. */
 const WORK_PATIENCE_MS = 3_000;
 /** Newcomers that are ready at about the same time are let in together. */
@@ -291,6 +293,15 @@ function forgive(state: RunState, nowMs: number): RunState {
   };
 }
 
+/** Time in which this process stood still counts for nobody's deadline. */
+function wake(state: RunState, sinceTickMs: number, nowMs: number): RunState {
+  if (sinceTickMs > PAUSED_MS) return forgive(state, nowMs);
+  const { phase } = state;
+  const late = sinceTickMs > LATE_MS && phase.kind === 'surveying';
+  const sinceMs = late ? phase.sinceMs + sinceTickMs : 0;
+  return { ...state, lastTickMs: nowMs, phase: late ? { ...phase, sinceMs } : phase };
+}
+
 function forgivePhase(phase: Phase, nowMs: number): Phase {
   if (phase.kind === 'surveying') return { ...phase, sinceMs: nowMs };
   if (phase.kind !== 'gathering') return phase;
@@ -338,7 +349,7 @@ function onTick(state: RunState, nowMs: number): Decision {
     if (nowMs - disconnectedMs < NATS_PATIENCE_MS) return stay({ ...state, lastTickMs: nowMs });
     return fail(state, `NATS has not answered for ${NATS_PATIENCE_MS / 1000} s`);
   }
-  const awake = nowMs - lastTickMs > PAUSED_MS ? forgive(state, nowMs) : { ...state, lastTickMs: nowMs };
+  const awake = wake(state, nowMs - lastTickMs, nowMs);
   const cuts = awake.cuts.filter(({ untilMs }) => untilMs > nowMs);
   const fresh = cuts.length === awake.cuts.length ? awake : { ...awake, cuts };
   return andThen(dropSilent(fresh, nowMs), (next) =>

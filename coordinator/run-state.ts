@@ -105,6 +105,8 @@ export type Phase =
   | {
       readonly kind: 'surveying';
       readonly survey: number;
+      readonly askedMs: number;
+      /** When the time to answer began; later than `askedMs` when nobody could be heard meanwhile. */
       readonly sinceMs: number;
       readonly cause: Cause;
       readonly standings: ReadonlyMap<string, Standing>;

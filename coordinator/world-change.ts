@@ -53,7 +53,15 @@ export function openSurvey(
     {
       ...state,
       surveys: survey,
-      phase: { kind: 'surveying', survey, sinceMs: nowMs, cause, standings: new Map(), failures },
+      phase: {
+        kind: 'surveying',
+        survey,
+        askedMs: nowMs,
+        sinceMs: nowMs,
+        cause,
+        standings: new Map(),
+        failures,
+      },
       checkpointTask: state.checkpointTask?.committing === true ? state.checkpointTask : null,
       exportTask: null,
       settled: new Set(),
@@ -90,7 +98,7 @@ export function considerStandings(state: RunState, nowMs: number, overdue: boole
   const silent = reachable(state).filter(({ workerId }) => !phase.standings.has(workerId));
   if (silent.length > 0 && !overdue) return stay(state);
   // Whoever has come since the question was put had no time to answer.
-  const missed = silent.filter(({ readyMs }) => readyMs <= phase.sinceMs);
+  const missed = silent.filter(({ readyMs }) => readyMs <= phase.askedMs);
   let excluded = stay(state);
   for (const { workerId } of missed)
     excluded = andThen(excluded, (next) => exclude(next, workerId, nowMs, false));

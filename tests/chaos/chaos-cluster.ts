@@ -182,6 +182,13 @@ export class ChaosCluster {
     return this.spawn(seat);
   }
 
+  /** A second process of the same name, while the first one still lives. Returns the first. */
+  startBeside(name: string): ChaosProcess {
+    const first = this.process(name);
+    this.spawn(this.seat(name));
+    return first;
+  }
+
   /** The same as soon as that is possible, unless somebody was quicker. */
   comeBack(name: string): void {
     const seat = this.seat(name);
@@ -229,6 +236,16 @@ export class ChaosCluster {
       this.comeBack(seat.name);
     }
     this.pulse.beat();
+  }
+
+  /** All processes stand still for so long, NATS too, as on a machine that is suspended. */
+  async suspendEverything(ms: number): Promise<void> {
+    const lives = [...this.seats.keys()].map((name) => this.process(name));
+    this.nats.signal('SIGSTOP');
+    for (const life of lives) life.signal('SIGSTOP');
+    await lasting(ms);
+    this.nats.signal('SIGCONT');
+    for (const life of lives) life.signal('SIGCONT');
   }
 
   /** Takes NATS away for so long. */
@@ -428,7 +445,7 @@ export class ChaosCluster {
         this.surprises.push({ name, exit });
       if (role === 'coordinator' && !excused)
         this.pulse.alarm(new Error(`${name} ended with exit status ${status}`));
-      else if (seat.restarts && status !== 0) this.revive(seat);
+      else if (seat.restarts && status !== 0 && seat.lives.at(-1) === life) this.revive(seat);
     }
     this.pulse.beat();
   }

@@ -189,6 +189,17 @@ const STANDBYS: readonly Scenario[] = [
     },
   },
   {
+    name: 'leader and standby are killed at once, and started again',
+    workers: 2,
+    coordinators: 2,
+    shape: LONG,
+    act: async (cluster) => {
+      await cluster.reaches(20);
+      for (const name of ['coordinator-0', 'coordinator-1']) cluster.signal(name, 'SIGKILL');
+    },
+    check: expectGrowingTerms,
+  },
+  {
     name: 'the standby is killed and started again',
     workers: 2,
     coordinators: 2,

@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest';
 import type { ChaosCluster } from './chaos-cluster.js';
+import { lasting } from './pulse.js';
 import { testEach, type Mark, type Scenario } from './scenario.js';
-import { LONG } from './shapes.js';
+import { LONG, SHORT } from './shapes.js';
 
 const LEAVES_WITHIN_MS = 8_000;
 
@@ -170,6 +171,74 @@ const SCENARIOS: readonly Scenario[] = [
       mark('all workers gone (from the start of the first to come)', startedMs);
     },
   })),
+  {
+    name: 'three workers come at once, and leave at once again',
+    workers: 1,
+    shape: LONG,
+    act: async (cluster) => {
+      await cluster.reaches(8);
+      const names = ['worker-1', 'worker-2', 'worker-3'];
+      const lives = await Promise.all(names.map((name) => cluster.startWorker(name)));
+      await cluster.until(() => cluster.watch.world.length === 4, 'a world of four');
+      for (const name of names) cluster.signal(name, 'SIGTERM');
+      for (const life of lives) expect(await cluster.exitOf(life)).toMatchObject({ status: 0 });
+    },
+  },
+  {
+    name: 'a worker is started again while its old process stands still, which goes on later',
+    workers: 2,
+    shape: LONG,
+    act: async (cluster) => {
+      await cluster.reaches(8);
+      cluster.signal('worker-1', 'SIGSTOP');
+      const { ringEpoch } = cluster.watch.progress;
+      const old = cluster.startBeside('worker-1');
+      await cluster.commitsAfter(ringEpoch);
+      old.signal('SIGCONT');
+      await cluster.until(() => cluster.watch.world.length === 3, 'both in the world');
+    },
+  },
+  {
+    name: 'a worker that stands still for a moment, again and again, is not excluded',
+    workers: 3,
+    shape: LONG,
+    act: async (cluster) => {
+      await cluster.reaches(8);
+      for (let pause = 0; pause < 5; pause++) {
+        cluster.signal('worker-1', 'SIGSTOP');
+        await lasting(400);
+        cluster.signal('worker-1', 'SIGCONT');
+        await cluster.reaches(cluster.watch.progress.nextUpdate + 2);
+      }
+      expect(cluster.watch.starts).toHaveLength(1);
+    },
+  },
+  ...[1, 2].map((workers): Scenario => ({
+    name: `rank 0 of ${workers} is killed while the run finishes`,
+    workers,
+    act: async (cluster) => {
+      const last = 2 * SHORT.steps;
+      await cluster.until(
+        () => cluster.watch.checkpointed.some(({ update }) => update === last),
+        'the last state',
+      );
+      cluster.signal('worker-0', 'SIGKILL');
+    },
+  })),
+  {
+    name: 'rank 0 is asked to leave while the run finishes',
+    workers: 2,
+    act: async (cluster) => {
+      const last = 2 * SHORT.steps;
+      await cluster.until(
+        () => cluster.watch.checkpointed.some(({ update }) => update === last),
+        'the last state',
+      );
+      const life = cluster.process('worker-0');
+      cluster.signal('worker-0', 'SIGTERM');
+      expect(await cluster.exitOf(life)).toMatchObject({ status: 0 });
+    },
+  },
   {
     name: 'a worker that dies again and again is kept out for a while, and comes back',
     workers: 2,

@@ -54,6 +54,11 @@ export class NatsHost {
     await within(running.exited, 'the end of nats-server', STOP_WITHIN_MS);
   }
 
+  /** The process stands still, or goes on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    if (this.running !== null) process.kill(this.running.pid, signal);
+  }
+
   /** From the next start on there is as much room as the disk has. */
   makeRoom(): void {
     this.maxFileStoreBytes = 1 << 30;

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import type { ChaosCluster } from './chaos-cluster.js';
 import { NatsProxy } from './nats-proxy.js';
 import { lasting } from './pulse.js';
 import { testEach, type Scenario } from './scenario.js';
@@ -6,6 +7,10 @@ import { LONG } from './shapes.js';
 
 const outageMs = process.env['CHAOS_LONG'] === '1' ? 60_000 : 20_000;
 const BACK = 'NATS away (from its return)';
+
+/** Nobody is declared dead because nobody could be heard. */
+const nobodyIsLost = ({ watch }: ChaosCluster): void =>
+  expect(watch.events.map(({ text }) => text).filter((text) => text.includes('was silent'))).toEqual([]);
 
 const away = (name: string, workers: number, ms: number, how: 'stop' | 'kill'): Scenario => ({
   name,
@@ -17,9 +22,7 @@ const away = (name: string, workers: number, ms: number, how: 'stop' | 'kill'): 
     await cluster.natsAway(ms, how);
     mark(BACK, Date.now(), 'goes on');
   },
-  // Nobody is declared dead for it.
-  check: (cluster) =>
-    expect(cluster.watch.events.filter(({ text }) => text.includes('was silent'))).toEqual([]),
+  check: nobodyIsLost,
 });
 
 const OUTAGES: readonly Scenario[] = [
@@ -39,6 +42,30 @@ const OUTAGES: readonly Scenario[] = [
       await cluster.reaches(nextUpdate + 4);
       await cluster.natsAway(3_000, 'kill');
     },
+  },
+  ...[3_000, 8_000].map((ms): Scenario => ({
+    name: `NATS stands still for ${ms / 1000} s`,
+    workers: 2,
+    shape: LONG,
+    act: async (cluster, mark) => {
+      await cluster.reaches(20);
+      cluster.nats.signal('SIGSTOP');
+      await lasting(ms);
+      cluster.nats.signal('SIGCONT');
+      mark('NATS stands still (from when it goes on)', Date.now(), 'goes on');
+    },
+    check: nobodyIsLost,
+  })),
+  {
+    name: 'everything stands still for 5 s',
+    workers: 3,
+    shape: LONG,
+    act: async (cluster, mark) => {
+      await cluster.reaches(20);
+      await cluster.suspendEverything(5_000);
+      mark('everything stands still (from when it goes on)', Date.now(), 'goes on');
+    },
+    check: nobodyIsLost,
   },
   {
     name: 'NATS is away before the first ring epoch',

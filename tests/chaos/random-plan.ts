@@ -119,16 +119,18 @@ export function randomPlan(seed: number): RandomPlan {
   const count = random.whole(1, MAX_FAULTS);
   for (let i = 0; i < count; i++) {
     const update = random.whole(4, LAST_BLOW);
-    const dice = random.next();
-    const who = dice < 0.7 ? victims.pop() : undefined;
+    const who = random.chance(0.7) ? victims.pop() : undefined;
     if (who !== undefined) {
-      // A spare computes nothing: what happens to it comes from outside.
-      const isSpare = names.indexOf(who) >= SHARDS;
-      if (!isSpare && random.chance(0.6)) mines.push(workerMine(random, who));
+      // A spare computes nothing: what happens to it comes from outside. So does the first fault, which is sure to come.
+      const isMember = names.indexOf(who) < SHARDS;
+      if (isMember && i > 0 && random.chance(0.6)) mines.push(workerMine(random, who));
       else blows.push(workerBlow(random, who, update));
-    } else if (dice < 0.78) {
+      continue;
+    }
+    const dice = random.next();
+    if (dice < 0.25) {
       blows.push({ kind: 'add-worker', update, who: `worker-${workers + added++}` });
-    } else if (dice < 0.84 && !mines.some(({ fault }) => fault.who === 'coordinator')) {
+    } else if (dice < 0.45 && !mines.some(({ fault }) => fault.who === 'coordinator')) {
       const point = random.pick(COORDINATING);
       mines.push({ fault: planned('coordinator', point, anyUpdate(random), 'kill'), releasedAfterMs: 0 });
     } else {

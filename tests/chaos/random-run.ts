@@ -150,7 +150,9 @@ export function randomScenario(plan: RandomPlan): Scenario {
       ];
       const storm = weather === null ? '' : `, ${100 * weather} % of messages lost, doubled, late`;
       // In parentheses: what had no turn.
-      process.stdout.write(`seed ${seed}: ${workers} workers${storm}: ${struck.join(', ')}\n`);
+      process.stdout.write(
+        `seed ${seed}: ${workers} workers, ${coordinators} coordinators${storm}: ${struck.join(', ')}\n`,
+      );
     },
   };
 }

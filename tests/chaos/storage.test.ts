@@ -1,10 +1,15 @@
-import { describe, expect } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { NatsHost } from './nats-host.js';
 import { planned } from './planned.js';
-import { testEach, type Scenario } from './scenario.js';
+import { lasting } from './pulse.js';
+import { runScenario, testEach, type Scenario } from './scenario.js';
+import { SmallDisk } from './small-disk.js';
+import { StoreFiller } from './store-filler.js';
 import { LONG } from './shapes.js';
 
 const STATE_BYTES = 25 << 20;
+/** Longer than a lease. */
+const FULL_FOR_MS = 3_000;
 
 const ROOMS: readonly Scenario[] = [
   {
@@ -64,4 +69,48 @@ describe('a store that is full', () => {
       },
     })),
   );
+});
+
+describe('a store that others fill to the last byte', () => {
+  testEach([
+    {
+      name: 'stops nothing for good: the run goes on once there is room again',
+      workers: 2,
+      shape: LONG,
+      checkpointEveryS: 1,
+      startNats: (folder) => NatsHost.start(folder, 3 * STATE_BYTES),
+      act: async (cluster, mark) => {
+        await cluster.reaches(20);
+        const filler = await StoreFiller.fill(cluster.nats);
+        await cluster.event(/checkpoint failed|NATS does not answer/);
+        await lasting(FULL_FOR_MS);
+        await filler.empty();
+        mark('store full (from when it has room)', Date.now(), 'goes on');
+      },
+    },
+  ]);
+});
+
+describe('a disk that is full', () => {
+  const words = SmallDisk.isPossible() ? '' : ' (skipped: this user may not mount file systems)';
+  it.skipIf(words !== '')(`lets the run go on once it has room again${words}`, async () => {
+    let disk: SmallDisk | undefined;
+    onTestFinished(() => disk?.unmount());
+    await runScenario({
+      name: 'the disk is full, until it has room again',
+      workers: 2,
+      shape: LONG,
+      checkpointEveryS: 0.5,
+      startNats: (folder) => {
+        disk = SmallDisk.mount(folder, 40);
+        return NatsHost.start(folder);
+      },
+      act: async (cluster) => {
+        // The server takes its store away when the disk is full: that is shown, whatever comes first.
+        await cluster.event(/checkpoint failed|NATS does not answer/);
+        disk?.grow(400);
+        await cluster.natsAway(0, 'stop');
+      },
+    });
+  });
 });

@@ -113,7 +113,7 @@ async function prepare(
     onPhase,
     fault,
   });
-  const pace = new UpdatePace(shards * firstShardMs);
+  const pace = new UpdatePace((shards * firstShardMs) / 2);
   const rankOf = ({ members }: Start, id: string): number => {
     const rank = members.findIndex((member) => member.workerId === id);
     return rank < 0 ? members.length : rank; // a source that is no member has the rank after the last

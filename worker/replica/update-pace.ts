@@ -1,4 +1,4 @@
-const FRESH = 0.1;
+const FRESH = 0.2;
 /** So many updates' time may a neighbour be silent, within bounds. */
 const UPDATES = 40;
 const FLOOR_MS = 1_500;

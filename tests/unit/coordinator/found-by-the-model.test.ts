@@ -10,14 +10,27 @@ describe('a worker that comes during a survey', () => {
     run.reach(4);
     run.fails('a', 'b');
     run.stand('a', 4);
-    run.nowMs += 390;
+    run.pass(100);
     run.come('c');
-    run.nowMs += 20;
-    run.tick();
+    run.pass(301);
     expect(run.ring.world).toEqual(['a']);
     expect(run.ring.reason).toContain('; b did not answer; 1 worker');
     expect(run.state.workers.get('c')?.excluded).toBeNull();
     expect([...run.state.strikes.keys()]).toEqual(['b']);
+  });
+});
+
+describe('a coordinator that stood still during a survey', () => {
+  it('first reads what was answered meanwhile', () => {
+    const run = new Driver();
+    run.train('a', 'b', 'c');
+    run.exited('c');
+    run.stand('a', 0);
+    run.nowMs += 1_000;
+    run.tick();
+    expect(run.phase).toBe('surveying');
+    run.stand('b', 0);
+    expect(run.ring.world).toEqual(['a', 'b']);
   });
 });
 

@@ -31,8 +31,7 @@ describe('a link that is lost', () => {
     const run = training('a', 'b');
     run.fails('a', 'b');
     run.stand('a', 4);
-    run.nowMs += 401;
-    run.tick();
+    run.pass(401);
     expect(run.ring.world).toEqual(['a']);
     expect(run.state.suspect).toBeNull();
   });

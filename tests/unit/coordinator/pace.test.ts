@@ -4,6 +4,7 @@ import {
   measurePace,
   replicaSilenceMs,
   stallMs,
+  suspectDeadlineMs,
   surveyDeadlineMs,
   type Pace,
 } from '../../../coordinator/pace.js';
@@ -29,7 +30,8 @@ describe('the time of a step', () => {
 describe('deadlines', () => {
   it.each([
     ['a survey', surveyDeadlineMs, 8, 400, 5_000],
-    ['a silent replica', replicaSilenceMs, 40, 2_500, 60_000],
+    ['one whose links were lost', suspectDeadlineMs, 3, 150, 2_000],
+    ['a silent replica', replicaSilenceMs, 20, 2_500, 60_000],
     ['a standstill', stallMs, 80, 10_000, 120_000],
   ])('of %s follow the time of a step, within bounds', (_, deadline, steps, floorMs, ceilingMs) => {
     const between = (floorMs + ceilingMs) / 2;

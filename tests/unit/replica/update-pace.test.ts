@@ -11,10 +11,10 @@ describe('how long a neighbour may be silent', () => {
     expect(new UpdatePace(10_000).silenceMs()).toBe(60_000);
   });
 
-  it('follows what is measured, a tenth at a time', () => {
+  it('follows what is measured, a fifth at a time', () => {
     const pace = new UpdatePace(100);
     pace.measured(200);
-    expect(pace.silenceMs()).toBeCloseTo(4_400);
+    expect(pace.silenceMs()).toBeCloseTo(4_800);
     for (let i = 0; i < 100; i++) pace.measured(200);
     expect(pace.silenceMs()).toBeCloseTo(8_000, 0);
   });
@@ -22,6 +22,6 @@ describe('how long a neighbour may be silent', () => {
   it('is not cut short by one fast update', () => {
     const pace = new UpdatePace(100);
     pace.measured(0);
-    expect(pace.silenceMs()).toBeCloseTo(3_600);
+    expect(pace.silenceMs()).toBeCloseTo(3_200);
   });
 });

@@ -40,6 +40,8 @@ interface Loop {
   failed: { readonly code: string; readonly neighbour: string } | null;
   /** Waits for shards or tasks. */
   waiting: Timer | null;
+  /** The newest step whose shards it has asked for again. */
+  askedFor: number;
   enteredMs: number;
 }
 
@@ -128,7 +130,7 @@ export class SimReplica {
     const rank = start.members.findIndex(({ workerId }) => workerId === this.workerId);
     const loop: Loop = {
       ...{ start, rank, over: false, ring: null, failed: null, waiting: null },
-      enteredMs: 0,
+      ...{ askedFor: -1, enteredMs: 0 },
     };
     this.loop = loop;
     this.takeUpState(loop);
@@ -272,21 +274,36 @@ export class SimReplica {
   private waitForShards(loop: Loop): void {
     if (loop.over) return;
     if (loop.failed !== null) return this.fail(loop, loop.failed.code, loop.failed.neighbour);
-    const { ringEpoch, members } = loop.start;
+    const { ringEpoch } = loop.start;
     const step = stepOf(this.nextUpdate);
     this.phase = 'wait';
     this.doTasks(ringEpoch);
-    const shards = shardsOfRank(step, loop.rank, this.cluster.scenario.shards, members.length);
-    const missing = this.inbox.missing(step, shards);
-    if (missing.length === 0) return this.compute(loop, shards);
+    const shards = this.dealt(loop, step);
+    if (this.inbox.missing(step, shards).length === 0) return this.compute(loop, shards);
     if (this.reporter.unreportedUpdates > 0) this.report(ringEpoch);
+    // What was sent later has come: then what is missing is lost.
+    if (loop.askedFor < step && this.inbox.newestStep > step) this.ask(loop, step);
     loop.waiting = this.thread.after(ASK_AGAIN_MS, () => {
       loop.waiting = null;
       if (loop.over) return;
-      this.report(ringEpoch);
-      this.post({ kind: 'need', ringEpoch, step, shards: missing });
+      this.ask(loop, step);
       this.waitForShards(loop);
     });
+  }
+
+  private dealt({ rank, start }: Loop, step: number): readonly number[] {
+    return shardsOfRank(step, rank, this.cluster.scenario.shards, start.members.length);
+  }
+
+  private ask(loop: Loop, step: number): void {
+    const { inbox } = this;
+    const { ringEpoch } = loop.start;
+    loop.askedFor = step;
+    this.report(ringEpoch);
+    for (let at = step; at <= Math.max(step, inbox.newestStep); at++) {
+      const shards = inbox.missing(at, this.dealt(loop, at));
+      if (shards.length > 0) this.post({ kind: 'need', ringEpoch, step: at, shards });
+    }
   }
 
   /** Shard after shard; between two of them the thread reads its messages. */
