@@ -100,14 +100,15 @@ export class Leadership {
     let workedMs = nowMs();
     let told = false;
     while (!stop.aborted) {
-      const sinceMs = nowMs();
       try {
         const found = await store.readLead();
         workedMs = nowMs();
         told = false;
-        const verdict = judgeLead(found, watched, waited, sinceMs);
+        // By the clock after the answer: what it tells of may be newer than the question.
+        const verdict = judgeLead(found, watched, waited, workedMs);
         if (verdict.kind === 'ended') return verdict.ended;
         if (verdict.kind === 'take') {
+          const sinceMs = nowMs();
           const revision = await store.writeLead({ holder, beat: 0, ended: null }, verdict.revision);
           return new Leadership(options, revision, sinceMs, revision);
         }

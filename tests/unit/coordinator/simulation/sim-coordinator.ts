@@ -76,7 +76,8 @@ export class SimCoordinator {
       const { checkpoint } = store.recorded;
       if (checkpoint?.historyObject == null) return this.take(store, lead, new History());
       cluster.store.getObject(client, checkpoint.historyObject, (bytes) => {
-        if (bytes instanceof Error) return failed();
+        // One that was stopped meanwhile may look for what another lead has dropped.
+        if (bytes instanceof Error || (bytes === null && !lead.valid)) return failed();
         cluster.watcher.check(bytes !== null, `the history of ${checkpoint.object} is there`);
         this.take(store, lead, History.decode(bytes as Uint8Array));
       });

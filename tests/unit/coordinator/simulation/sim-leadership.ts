@@ -35,7 +35,6 @@ export class SimLeadership {
     let watched: Watched | null = null;
     let waited = false;
     const look = (): void => {
-      const sinceMs = timeline.nowMs;
       const again = (): void => void process.after(LOOK_EVERY_MS, look);
       store.readLead((found) => {
         if (found instanceof Error) {
@@ -43,13 +42,15 @@ export class SimLeadership {
           return again();
         }
         const entry = found === null ? null : { revision: found.revision, lead: found.value as Lead };
-        const verdict = judgeLead(entry, watched, waited, sinceMs);
+        // By the clock after the answer: what it tells of may be newer than the question.
+        const verdict = judgeLead(entry, watched, waited, timeline.nowMs);
         if (verdict.kind === 'ended') return done(verdict.ended);
         if (verdict.kind === 'wait') {
           watched = verdict.watched;
           waited = true;
           return again();
         }
+        const sinceMs = timeline.nowMs;
         store.writeLead({ holder, beat: 0, ended: null }, verdict.revision, (revision) => {
           if (!(revision instanceof Error))
             return done(new SimLeadership(parts, revision, sinceMs, revision));
