@@ -223,9 +223,10 @@ function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number
     // Once everybody is asked to leave, links end one after the other; only beside a lost link it may be the same one's.
     if (state.phase.kind === 'surveying' && state.phase.failures.length === 0) return stay(state);
     // The worker's log tells the rest.
-    const what = code === 'ring-deadline' ? 'heard nothing from' : 'lost its link to';
+    const silent = code === 'ring-deadline';
+    const what = silent ? 'heard nothing from' : 'lost its link to';
     const text = `${name} ${what} ${nameOf(state, neighbour)}`;
-    return openSurvey(state, causeOf('lost', text, nowMs), nowMs, [{ workerId, neighbour }]);
+    return openSurvey(state, causeOf('lost', text, nowMs), nowMs, [{ workerId, neighbour, silent }]);
   }
   const worker = state.workers.get(workerId);
   if (worker === undefined || worker.failedIn === failure.ringEpoch) return stay(state);

@@ -78,7 +78,7 @@ describe('a store that others fill to the last byte', () => {
       workers: 2,
       shape: LONG,
       checkpointEveryS: 1,
-      startNats: (folder) => NatsHost.start(folder, 3 * STATE_BYTES),
+      startNats: (folder) => NatsHost.start(folder, 8 * STATE_BYTES),
       act: async (cluster, mark) => {
         await cluster.reaches(20);
         const filler = await StoreFiller.fill(cluster.nats);

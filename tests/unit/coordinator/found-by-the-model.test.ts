@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { brokenLink } from '../../../coordinator/blame.js';
 import { decideStart, type Candidate } from '../../../coordinator/membership.js';
 import { Driver, checkpointOf, stateBefore } from './driver.js';
 
@@ -17,6 +18,16 @@ describe('a worker that comes during a survey', () => {
     expect(run.ring.reason).toContain('; b did not answer; 1 worker');
     expect(run.state.workers.get('c')?.excluded).toBeNull();
     expect([...run.state.strikes.keys()]).toEqual(['b']);
+  });
+});
+
+describe('a link that carries nothing', () => {
+  it('is the one that broke, also when it is heard sooner from one whose link was closed for that', () => {
+    const closed = { workerId: 'b', neighbour: 'c', silent: false };
+    const silent = { workerId: 'c', neighbour: 'a', silent: true };
+    expect(brokenLink([closed, silent])).toBe(silent);
+    const other = { workerId: 'a', neighbour: 'b', silent: false };
+    expect(brokenLink([closed, silent, other])).toBe(silent);
   });
 });
 

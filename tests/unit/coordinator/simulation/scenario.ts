@@ -191,7 +191,7 @@ export const stopRun: fc.Arbitrary<Fault> = fc.record({ kind: kind('stopRun') })
 export const planned = (what: fc.Arbitrary<Fault>, max: number): fc.Arbitrary<PlannedFault[]> =>
   fc.array(fc.record({ when: trigger, what }), { maxLength: max });
 
-const FAIR: Weather = { lost: 0, doubled: 0, late: 0, lateMs: 0, inOrder: true };
+export const FAIR: Weather = { lost: 0, doubled: 0, late: 0, lateMs: 0, inOrder: true };
 const weather = (inOrder: boolean): fc.Arbitrary<Weather> =>
   fc.oneof(
     fc.constant(FAIR),
