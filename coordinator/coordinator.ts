@@ -296,7 +296,7 @@ export class Coordinator {
   }
 
   private async writeRing(command: RunCommand & { kind: 'writeRing' }): Promise<RunEvent> {
-    const { world, spares, nextUpdate, stateFingerprint, source, cause, reason } = command;
+    const { world, spares, nextUpdate, stateFingerprint, source, cause, reason, trustedFrom } = command;
     const { store, log, fault } = this.parts;
     try {
       // A run may have been made longer: its record tells the new length before anything is done for it.
@@ -307,6 +307,7 @@ export class Coordinator {
         nextUpdate,
         source,
         reason,
+        trustedFrom,
       });
       fault?.('ring-written', nextUpdate);
       log.info({ ringEpoch, world, spares, nextUpdate, reason }, 'ring epoch written');

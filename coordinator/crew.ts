@@ -31,6 +31,11 @@ export const reachable = (state: RunState): WorkerRecord[] =>
 export const candidates = (state: RunState): WorkerRecord[] =>
   reachable(state).filter((worker) => worker.leaving === null);
 
+/** Nobody stays, in the world or beside it: what is left to do is to keep the state that they hold. */
+export const allLeave = (state: RunState): boolean =>
+  candidates(state).length === 0 &&
+  (state.epoch?.world.every((id) => (state.workers.get(id)?.leaving ?? null) !== null) ?? false);
+
 /** Notes that a worker was heard; one that was found silent is heard again only by a sign of its replica's life. */
 export function hear(state: RunState, workerId: string, nowMs: number, replicaLives: boolean): RunState {
   const worker = state.workers.get(workerId);

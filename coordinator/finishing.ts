@@ -1,4 +1,4 @@
-import type { UpMessage } from '../proto/index.js';
+import { INTERRUPTED, type UpMessage } from '../proto/index.js';
 import { MAX_LAST_ATTEMPTS, RETRY_MS, takeCheckpoint } from './checkpointing.js';
 import { nameOf, reachable } from './crew.js';
 import { end, fail, say, stalled, stay, andThen } from './decision.js';
@@ -102,7 +102,7 @@ export function onResultWritten(state: RunState): Decision {
   const { goal, plan } = state;
   return phase.outcome === 'done'
     ? end(state, 'done', 0, `${goal} steps done`)
-    : end(state, 'interrupted', 130, `stopped at step ${goal} of ${plan.steps}, with a checkpoint`);
+    : end(state, 'interrupted', INTERRUPTED, `stopped at step ${goal} of ${plan.steps}, with a checkpoint`);
 }
 
 /** Sends again what may have been lost. */

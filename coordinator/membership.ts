@@ -2,7 +2,7 @@ import { stepOf, type RingMember, type StateSource, type UpMessage } from '../pr
 import { chooseWorld, isCut, type CutLink } from './ring-order.js';
 
 /** Where a worker said it stands, in answer to a survey. */
-export type Standing = Pick<UpMessage<'standing'>, 'nextUpdate' | 'stateFingerprint' | 'rowsFrom'>;
+export type Standing = Omit<UpMessage<'standing'>, 'workerId' | 'term' | 'survey'>;
 
 /** The newest complete checkpoint. */
 export interface CheckpointRecord {
@@ -18,7 +18,7 @@ export interface CheckpointRecord {
 /** A worker that answered the survey. */
 export interface Candidate {
   readonly member: RingMember;
-  readonly standing: Standing;
+  readonly standing: Omit<Standing, 'begunIn'>;
   /** It may hand its state over but takes no place in the world. */
   readonly leaving: boolean;
 }
@@ -67,14 +67,18 @@ export function compareStandings(candidates: readonly Candidate[]): StandingMism
 
 /**
  * Decides a ring epoch's world, the update it goes on with and where the state comes from. Pure; null when nobody is left
- * to train.
+ * to train. Where all leave, they make a last world if they hold more than the checkpoint does: it is to be kept.
  *
  * The most advanced state wins, unless the checkpoint is newer, or rows of the history would be missing: those between the
  * committed ones and that state, which only workers hold. Going back costs time and changes no bit.
  */
 export function decideStart(question: StartQuestion): StartDecision | null {
-  const able = question.candidates.filter(({ leaving }) => !leaving).map(({ member }) => member.workerId);
-  return startAmong(able, question);
+  const { candidates, checkpoint } = question;
+  const idOf = ({ member }: Candidate): string => member.workerId;
+  const staying = candidates.filter(({ leaving }) => !leaving).map(idOf);
+  if (staying.length > 0) return startAmong(staying, question);
+  const last = startAmong(candidates.map(idOf), question);
+  return last?.source.kind === 'peer' && last.nextUpdate > (checkpoint?.update ?? 0) ? last : null;
 }
 
 function startAmong(able: readonly string[], question: StartQuestion): StartDecision | null {

@@ -1,25 +1,29 @@
-import { stepOf, type UpMessage } from '../proto/index.js';
+import { INTERRUPTED, stepOf, type UpMessage } from '../proto/index.js';
 import { onCheckpointFailed, onCheckpointed, takeCheckpoint, watchCheckpoint } from './checkpointing.js';
 import {
+  allLeave,
   candidates,
   exclude,
   hear,
   nameOf,
   onHello,
   onReady,
+  reachable,
   readmit,
   strike,
   withWorker,
   withoutWorker,
 } from './crew.js';
-import { end, fail, keptWords, say, stalled, stay, andThen } from './decision.js';
+import { end, fail, say, stalled, stay, andThen } from './decision.js';
 import { goOnFinishing, onEndFailed, onExported, onResultWritten, watchFinish } from './finishing.js';
 import { replicaSilenceMs, stallMs, surveyDeadlineMs, suspectDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
 import type { Cause, CauseKind, Decision, Phase, RunEvent, RunState } from './run-state.js';
 import { goOn, isComplete, onNeed, onReport, onRingWritten, onStarted, startAgain } from './training.js';
 import {
+  awaitWorkers,
   considerStandings,
+  endWithoutWorkers,
   gather,
   losesWork,
   missesSuspectsOnly,
@@ -111,7 +115,7 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
     case 'connection':
       return onConnection(heard, event.up, nowMs);
     case 'stopRequested':
-      return onStopRequested(heard);
+      return onStopRequested(heard, nowMs);
     case 'tick':
       return onTick(heard, nowMs);
   }
@@ -185,15 +189,17 @@ function onLeaving(state: RunState, { workerId, reason }: UpMessage<'leaving'>, 
   const changing =
     phase.kind === 'surveying' ||
     phase.kind === 'writing' ||
-    (phase.kind !== 'gathering' && epoch !== null && !isComplete(epoch));
+    (phase.kind === 'gathering'
+      ? epoch === null && state.surveys === 0
+      : epoch !== null && !isComplete(epoch));
   // Repeated until it is released: by then it is no member any more.
   if (!inWorld && !changing)
     return stay(withWorker(state, { ...worker, leaving: reason }), { kind: 'release', workerId });
   if (worker.leaving !== null) return stay(state);
   const next = withWorker(state, { ...worker, leaving: reason });
   if (!inWorld) return stay(next);
-  // The last one's state goes with it: it is kept first.
-  if (candidates(next).length === 0 && next.phase.kind === 'training') {
+  // The last ones' state goes with them: it is kept first.
+  if (allLeave(next) && next.phase.kind === 'training') {
     if (next.checkpointTask !== null) return stay(next);
     if (isFree(next)) return takeCheckpoint(next, nowMs);
   }
@@ -205,13 +211,8 @@ const isFree = ({ epoch, checkpointTask }: RunState): boolean =>
 
 /** Nobody stays, and what there was to keep is kept, or cannot be. */
 function letLastOnesLeave(state: RunState, nowMs: number): Decision {
-  const members = state.epoch?.world.map((id) => state.workers.get(id)) ?? [];
-  if (
-    state.phase.kind !== 'training' ||
-    !members.every((worker) => worker !== undefined && worker.leaving !== null)
-  )
-    return stay(state);
-  return openSurvey(state, causeOf('leave', 'the last worker leaves', nowMs), nowMs);
+  if (state.phase.kind !== 'training' || !allLeave(state)) return stay(state);
+  return awaitWorkers(state, 'the last worker leaves', nowMs);
 }
 
 function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number): Decision {
@@ -320,21 +321,23 @@ function onConnection(state: RunState, up: boolean, nowMs: number): Decision {
   return stay(back, say('info', `NATS answers again after ${seconds} s: the run goes on`));
 }
 
-function onStopRequested(state: RunState): Decision {
+function onStopRequested(state: RunState, nowMs: number): Decision {
   const { phase, epoch, plan } = state;
   switch (phase.kind) {
     case 'gathering':
-      if (epoch === null && state.committed === 0 && state.recordedEpoch === 0)
-        return end(state, 'interrupted', 130, 'stopped before the first step');
-      return end(state, 'interrupted', 130, `stopped without a worker at work; ${keptWords(state)}`);
     case 'surveying':
-    case 'writing':
+    case 'writing': {
       if (epoch === null && state.committed === 0 && state.recordedEpoch === 0)
-        return end(state, 'interrupted', 130, 'stopped before the first step');
-      return stay({
-        ...state,
-        goal: Math.min(state.goal, Math.max(state.assigned, stepOf(state.committed))),
-      });
+        return end(state, 'interrupted', INTERRUPTED, 'stopped before the first step');
+      const goal = Math.min(state.goal, Math.max(state.assigned, stepOf(state.committed)));
+      const stopping = { ...state, goal };
+      if (phase.kind !== 'gathering') return stay(stopping);
+      // Those that have come may hold more than the checkpoint does; where nothing can be written it is of no use.
+      const held = phase.retry === undefined && reachable(state).some(({ holdsState }) => holdsState);
+      if (!held) return endWithoutWorkers(state);
+      const cause = causeOf('coordinator', 'the run is asked to stop', nowMs);
+      return openSurvey(stopping, cause, nowMs);
+    }
     case 'training':
       // What is assigned is finished, so that all replicas stop at the same update.
       return goOn({ ...state, goal: Math.min(state.goal, state.assigned, plan.steps) });
@@ -426,7 +429,8 @@ function watchPhase(state: RunState, nowMs: number): Decision {
         return openSurvey(state, stalled(text, nowMs), nowMs);
       }
       return andThen(startAgain(state, START_AGAIN_MS, nowMs), (next) => {
-        const due = isFree(next) && nowMs - next.lastCheckpointMs >= plan.checkpointEveryMs;
+        const isTime = nowMs - next.lastCheckpointMs >= plan.checkpointEveryMs || allLeave(next);
+        const due = isFree(next) && isTime;
         return due ? takeCheckpoint(next, nowMs) : watchCheckpoint(next, nowMs);
       });
     }

@@ -184,10 +184,10 @@ export interface RunState {
   /** Times that replicas differed since the last checkpoint. */
   readonly mismatches: number;
   /**
-   * Since replicas differed: those that have begun again since then. Nobody else's state counts, not even that of one who
-   * was away meanwhile and stands further on. Null while all are trusted.
+   * Replicas differed before this ring epoch: a state that was begun in an older one does not count, not even that of a
+   * worker that was away meanwhile and stands further on.
    */
-  readonly trusted: ReadonlySet<string> | null;
+  readonly trustedFrom: number;
   /** What broke the last ring epoch, until the next commit. */
   readonly fault: { readonly atMs: number; readonly text: string } | null;
   /** Since when a newcomer waits to be let in. */
@@ -238,7 +238,7 @@ export type RunCommand =
     }
   | { readonly kind: 'release'; readonly workerId: string }
   | { readonly kind: 'survey'; readonly survey: number; readonly ringEpoch: number }
-  | ({ readonly kind: 'writeRing' } & Omit<
+  | ({ readonly kind: 'writeRing'; readonly trustedFrom: number } & Omit<
       RingEpoch,
       'ringEpoch' | 'secret' | 'started' | 'sentAtMs' | 'reached'
     >)
@@ -280,6 +280,8 @@ export interface RecordedRun {
   /** The newest ring epoch, 0 for none, and its world. */
   readonly ringEpoch: number;
   readonly world: readonly string[];
+  /** States that were begun in a ring epoch before this one do not count. */
+  readonly trustedFrom: number;
 }
 
 /** The state before anything has happened. */
@@ -320,7 +322,7 @@ export function initialRunState(
     fruitless: 0,
     unwritten: 0,
     mismatches: 0,
-    trusted: null,
+    trustedFrom: recorded.trustedFrom,
     fault: null,
     joinSinceMs: null,
     connected: true,

@@ -38,6 +38,7 @@ const ringSchema = z.object({
   spares: z.array(z.string()),
   nextUpdate: z.int(),
   reason: z.string(),
+  trustedFrom: z.int(),
 });
 export type RingRecord = Omit<z.infer<typeof ringSchema>, 'attempt'> & { readonly source: StateSource };
 
@@ -100,7 +101,7 @@ async function readObject(objects: ObjectStore, name: string): Promise<Uint8Arra
  */
 export class RunStore {
   private ringRevision = 0;
-  private recordedWorld: readonly string[] = [];
+  private ring: Pick<z.infer<typeof ringSchema>, 'world' | 'trustedFrom'> = { world: [], trustedFrom: 0 };
   private pointerRevision = 0;
   private pointer: z.infer<typeof pointerSchema> | null = null;
 
@@ -130,7 +131,7 @@ export class RunStore {
     try {
       const ring = await this.read('ring');
       this.ringRevision = ring?.revision ?? 0;
-      this.recordedWorld = ring === null ? [] : ringSchema.parse(ring.json()).world;
+      this.ring = ring === null ? { world: [], trustedFrom: 0 } : ringSchema.parse(ring.json());
       const pointer = await this.read('checkpoint');
       this.pointerRevision = pointer?.revision ?? 0;
       this.pointer = pointer === null ? null : pointerSchema.parse(pointer.json());
@@ -151,7 +152,8 @@ export class RunStore {
 
   /** What there is to go on from. */
   get recorded(): RecordedRun {
-    return { checkpoint: this.checkpoint, ringEpoch: this.ringRevision, world: this.recordedWorld };
+    const { world, trustedFrom } = this.ring;
+    return { checkpoint: this.checkpoint, ringEpoch: this.ringRevision, world, trustedFrom };
   }
 
   get checkpoint(): CheckpointRecord | null {

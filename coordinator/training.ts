@@ -1,6 +1,6 @@
 import { limits, rankOfShard, stepOf, type UpMessage, type UpdateRow } from '../proto/index.js';
 import { onAgreed, onPassed, tryCommit } from './checkpointing.js';
-import { withWorker } from './crew.js';
+import { allLeave, withWorker } from './crew.js';
 import { fail, say, stay, andThen } from './decision.js';
 import { beginToFinish, settle } from './finishing.js';
 import { measurePace } from './pace.js';
@@ -77,16 +77,12 @@ export function onStarted(state: RunState, message: UpMessage<'started'>, nowMs:
   const { epoch } = state;
   if (epoch === null || message.ringEpoch !== epoch.ringEpoch) return stay(state);
   const started = new Set(epoch.started).add(message.workerId);
-  const { trusted } = state;
-  const next: RunState = {
-    ...state,
-    epoch: { ...epoch, started },
-    // In a survey it may be a late word from the ring epoch before.
-    trusted: trusted === null || !isUnderWay(state) ? trusted : new Set(trusted).add(message.workerId),
-  };
+  const next: RunState = { ...state, epoch: { ...epoch, started } };
   const first = !isComplete(epoch) && isComplete({ ...epoch, started });
   // Nobody needs those that leave any more.
-  const leavers = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
+  const leavers = [...state.workers.values()].filter(
+    ({ workerId, leaving }) => leaving !== null && !epoch.world.includes(workerId),
+  );
   const released = first
     ? stay(
         { ...next, pace: { ...next.pace, sinceMs: nowMs } },
@@ -190,7 +186,8 @@ export function goOn(state: RunState): Decision {
   const { epoch, phase, plan } = state;
   if (phase.kind !== 'training' || epoch === null) return stay(state);
   // Not of what is committed: rows may still have to be told again, or updates to be computed again.
-  const until = Math.min(state.goal, stepOf(epoch.reached) + plan.prefetch);
+  const ahead = allLeave(state) ? Math.ceil(epoch.reached / 2) : stepOf(epoch.reached) + plan.prefetch;
+  const until = Math.min(state.goal, ahead);
   const commands: RunCommand[] = [];
   for (let step = state.assigned; step < until; step++) commands.push(...assignStep(state, epoch, step));
   const next = { ...state, assigned: Math.max(state.assigned, until) };

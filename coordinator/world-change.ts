@@ -1,7 +1,7 @@
-import { stepOf, type UpMessage } from '../proto/index.js';
+import { INTERRUPTED, stepOf, type UpMessage } from '../proto/index.js';
 import { brokenLink, linkKey, type LinkFailure } from './blame.js';
 import { candidates, exclude, nameOf, namesOf, reachable } from './crew.js';
-import { fail, say, stay, andThen } from './decision.js';
+import { end, fail, keptWords, say, stay, andThen } from './decision.js';
 import { compareStandings, decideStart, type Candidate, type StandingMismatch } from './membership.js';
 import { isCut } from './ring-order.js';
 import type { Cause, Decision, RunState } from './run-state.js';
@@ -72,10 +72,13 @@ export function openSurvey(
   );
 }
 
+const newestEpoch = ({ recordedEpoch, epoch }: RunState): number =>
+  Math.max(recordedEpoch, epoch?.ringEpoch ?? 0);
+
 export const surveyCommand = (state: RunState, survey: number) => ({
   kind: 'survey' as const,
   survey,
-  ringEpoch: Math.max(state.recordedEpoch, state.epoch?.ringEpoch ?? 0),
+  ringEpoch: newestEpoch(state),
 });
 
 export function onStanding(state: RunState, message: UpMessage<'standing'>, nowMs: number): Decision {
@@ -129,8 +132,8 @@ function decide(state: RunState, words: string, allAnswered: boolean, nowMs: num
   const answered: Candidate[] = reachable(state).flatMap(({ workerId, ring, leaving }) => {
     const told = phase.standings.get(workerId);
     if (told === undefined) return [];
-    const counts = state.trusted === null || state.trusted.has(workerId);
-    const standing = counts ? told : { ...told, nextUpdate: null, stateFingerprint: null };
+    const standing =
+      told.begunIn >= state.trustedFrom ? told : { ...told, nextUpdate: null, stateFingerprint: null };
     return [{ member: { workerId, ...ring }, standing, leaving: leaving !== null }];
   });
   const mismatch = phase.cause.fromAgreed ? null : compareStandings(answered);
@@ -155,7 +158,7 @@ export function distrust(state: RunState, mismatch: StandingMismatch, nowMs: num
   }
   const cause: Cause = { kind: 'mismatch', text, atMs: nowMs, fromAgreed: true };
   const { phase } = state;
-  const counted = { ...state, mismatches, trusted: new Set<string>() };
+  const counted = { ...state, mismatches, trustedFrom: newestEpoch(state) + 1 };
   const told = say('error', `${text}: all go back to what all agreed on`);
   if (phase.kind !== 'surveying')
     return andThen(stay(counted, told), (next) => openSurvey(next, cause, nowMs));
@@ -187,24 +190,37 @@ function choose(state: RunState, answered: readonly Candidate[], words: string, 
     cuts,
     fromAgreed: cause.fromAgreed,
   });
-  if (decision === null) {
-    const released = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
-    const text = `${cause.text}${words}: nobody is left to train, the run waits for a worker`;
-    return stay(
-      { ...state, phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null } },
-      ...released.map(({ workerId }) => ({ kind: 'release' as const, workerId })),
-      say('warning', text),
-    );
-  }
+  if (decision === null) return awaitWorkers(state, `${cause.text}${words}`, nowMs);
   const { world, spares, nextUpdate, stateFingerprint, source, from } = decision;
   const half = nextUpdate % 2 === 0 ? '' : ', second half';
   const spare = spares.length === 0 ? '' : `, ${namesOf(state, spares)} spare`;
   const reason = `${cause.text}${words}; ${plural(world.length)} from step ${stepOf(nextUpdate)}${half}, ${from}${spare}`;
   return stay(
     { ...state, phase: { kind: 'writing', cause, world, changed: null } },
-    { kind: 'writeRing', world, spares, nextUpdate, stateFingerprint, source, cause, reason },
+    {
+      ...{ kind: 'writeRing', world, spares, nextUpdate, stateFingerprint, source, cause, reason },
+      trustedFrom: state.trustedFrom,
+    },
   );
 }
+
+/** Nobody is left to train, for the reason `why`: whoever leaves may go, and the run waits, if it is to go on. */
+export function awaitWorkers(state: RunState, why: string, nowMs: number): Decision {
+  const leavers = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
+  const released = leavers.map(({ workerId }) => ({ kind: 'release' as const, workerId }));
+  const waiting: RunState = { ...state, phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null } };
+  const stopped = state.goal < state.plan.steps;
+  const what = `${why}: nobody is left to train`;
+  const told = stay(
+    waiting,
+    ...released,
+    say('warning', stopped ? what : `${what}, the run waits for a worker`),
+  );
+  return stopped ? andThen(told, endWithoutWorkers) : told;
+}
+
+export const endWithoutWorkers = (state: RunState): Decision =>
+  end(state, 'interrupted', INTERRUPTED, `stopped without a worker at work; ${keptWords(state)}`);
 
 /** Nobody trains: surveys once those who are to begin are there. */
 export function gather(state: RunState, nowMs: number): Decision {
@@ -213,10 +229,12 @@ export function gather(state: RunState, nowMs: number): Decision {
   const { retry } = phase;
   if (retry !== undefined) return nowMs < retry.atMs ? stay(state) : openSurvey(state, retry.cause, nowMs);
   const ready = candidates(state);
-  if (ready.length === 0) return stay({ ...state, phase: { ...phase, firstReadyMs: null } });
+  const known = new Set(reachable(state).map(({ workerId }) => workerId));
+  const held = reachable(state).some(({ holdsState }) => holdsState);
+  // Those that leave are asked as well before their state is given up, once.
+  if (ready.length === 0 && !(held && state.epoch === null && state.surveys === 0))
+    return stay({ ...state, phase: { ...phase, firstReadyMs: null } });
   const firstReadyMs = phase.firstReadyMs ?? nowMs;
-  const known = new Set(ready.map(({ workerId }) => workerId));
-  const held = ready.some(({ holdsState }) => holdsState);
   const again = held || state.epoch !== null;
   const complete = held
     ? state.recordedWorld.every((id) => known.has(id))

@@ -41,6 +41,9 @@ export class UsageError extends OperationalError {
   }
 }
 
+/** Exit status of a command that was asked to stop before it was done. */
+export const INTERRUPTED = 130;
+
 /** Throws when `condition` does not hold: a bug of ours, never a user's or a peer's doing. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`broken invariant: ${message}`);

@@ -16,6 +16,8 @@ export const limits = {
   /** Steps in a row with a skipped update that end the run. */
   maxSkippedSteps: 10,
   checkpointsKept: 3,
+  /** Steps that can be assigned ahead of the committed one. */
+  maxPrefetch: 64,
   /** Rows of one report, which has to fit one NATS message. */
   maxReportRows: 1_024,
 } as const;

@@ -3,7 +3,7 @@ import { limits } from './limits.js';
 import { runSpecDraftSchema, runSpecSchema } from './run-spec.js';
 
 /** Changes whenever a message changes its meaning; both sides refuse another version in words. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const count = z.int().min(0);
@@ -103,6 +103,8 @@ export const upSchemas = {
     stateFingerprint: fingerprint.nullable(),
     /** The replica can supply the rows of the updates from here to `nextUpdate`. */
     rowsFrom: count,
+    /** The ring epoch in which it last took its state over, or kept it as the others' was the same; 0 for none. */
+    begunIn: count,
   }),
   started: z.strictObject({
     workerId: id,

@@ -133,7 +133,10 @@ export class Agent {
     this.timers.push(setTimeout(() => this.go(reason), LEAVE_WITHIN_MS));
   }
 
-  private go(reason: string): void {
+  /** Says goodbye and ends. */
+  go(reason: string): void {
+    if (this.isOver) return;
+
     this.bus.up('goodbye', this.options.workerId, { workerId: this.options.workerId, reason });
     this.end({ exitStatus: 0, message: reason });
   }
@@ -223,6 +226,8 @@ export class Agent {
     switch (message.kind) {
       case 'listening':
         return;
+      case 'refusedAssignment':
+        return bus.rejections.count(message.reason);
       case 'ready': {
         if (this.runId === null) return;
         const { engine, engineVersion, engineThreads, engineFingerprint, firstShardMs } = message;
@@ -238,9 +243,8 @@ export class Agent {
         return this.tellReady();
       }
       case 'standing': {
-        const { term, survey, nextUpdate, stateFingerprint, rowsFrom } = message;
-        const standing = { term, survey, nextUpdate, stateFingerprint, rowsFrom };
-        return bus.up('standing', workerId, { workerId, ...standing });
+        const { kind, ...standing } = message;
+        return bus.up(kind, workerId, { workerId, ...standing });
       }
       case 'started': {
         const { ringEpoch, nextUpdate, stateFingerprint } = message;

@@ -26,8 +26,13 @@ export interface WorkerOptions {
   readonly engineThreads: number;
 }
 
-/** Runs a worker until its run is over or `stop` asks it to leave. */
-export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSignal): Promise<WorkerEnd> {
+/** Runs a worker until its run is over, `stop` asks it to leave in order, or `kill` at once. */
+export async function runWorker(
+  options: WorkerOptions,
+  log: Log,
+  stop: AbortSignal,
+  kill: AbortSignal,
+): Promise<WorkerEnd> {
   let bus: Bus | null = null;
   let objects: Bus | null = null;
   let replica: ReplicaHost | null = null;
@@ -74,6 +79,7 @@ export async function runWorker(options: WorkerOptions, log: Log, stop: AbortSig
     const onStop = (): void => agent.leave('asked to stop');
     stop.addEventListener('abort', onStop);
     if (stop.aborted) onStop();
+    kill.addEventListener('abort', () => agent.go('asked twice to stop'));
     return await agent.ended;
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;

@@ -99,7 +99,7 @@ export const options = {
     new Option('--prefetch <steps>', 'steps sent out ahead of the committed one')
       .env('GAN_PREFETCH')
       .default(8)
-      .argParser(wholeNumber(1, 64)),
+      .argParser(wholeNumber(1, limits.maxPrefetch)),
   checkpointEveryS: () =>
     new Option('--checkpoint-every-s <seconds>', 'time between checkpoints; the newest three are kept')
       .env('GAN_CHECKPOINT_EVERY_S')

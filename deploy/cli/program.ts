@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { Length } from '../../coordinator/index.js';
-import { UsageError } from '../../proto/index.js';
+import { INTERRUPTED, UsageError } from '../../proto/index.js';
 import { addDoctor } from './checks.js';
 import { options } from './options.js';
 import { addScale } from './scale.js';
@@ -157,7 +157,9 @@ export function buildProgram(exit: (status: number) => void): Command {
           import('../../proto/runtime/cache-folder.js'),
           import('../../proto/runtime/tether.js'),
         ]);
-      const { interrupt } = stopSignals();
+      const { interrupt, kill } = stopSignals();
+      // What is written is written by compare-and-set and renaming: an end at once breaks nothing.
+      kill.addEventListener('abort', () => process.exit(INTERRUPTED));
       tetherToParent(process.env, () => process.exit(1));
       const runId = flags.runId ?? newRunId(new Date());
       const ended = await runCoordinator(
@@ -202,7 +204,7 @@ export function buildProgram(exit: (status: number) => void): Command {
         import('../../proto/runtime/log.js'),
         import('../../proto/runtime/tether.js'),
       ]);
-      const { interrupt } = stopSignals();
+      const { interrupt, kill } = stopSignals();
       tetherToParent(process.env, () => process.exit(1));
       const ended = await runWorker(
         {
@@ -217,6 +219,7 @@ export function buildProgram(exit: (status: number) => void): Command {
         },
         createLog(flags.workerId ?? 'worker', flags.logLevel),
         interrupt,
+        kill,
       );
       if (ended.exitStatus !== 0) process.stderr.write(`error: ${ended.message}\n`);
       exit(ended.exitStatus);

@@ -1,3 +1,4 @@
+import { INTERRUPTED } from '../../proto/index.js';
 import type { ClusterProcess } from './child.js';
 import type { NatsPresence } from './nats-presence.js';
 import { COORDINATOR_RULES, decisionWords } from './restart-policy.js';
@@ -12,9 +13,6 @@ export interface CoordinatorKeeperParts {
   readonly log: string;
   readonly nowMs: () => number;
 }
-
-/** Exit status of a coordinator that was interrupted. */
-const INTERRUPTED = 130;
 
 /** The coordinator of a local cluster: started again until the run's last word has come, which `release` tells. */
 export class CoordinatorKeeper {

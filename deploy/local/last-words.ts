@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-import { OperationalError, UsageError, type OutMessage } from '../../proto/index.js';
+import { INTERRUPTED, OperationalError, UsageError, type OutMessage } from '../../proto/index.js';
 import type { ProgressView } from '../terminal/index.js';
 import type { ClusterEnd } from './local-cluster.js';
-
-const INTERRUPTED = 130;
 
 /**
  * Tells the user how the run ended and where its results are. Throws UsageError or OperationalError with the reason of a

@@ -7,7 +7,7 @@ import {
   openDataset,
   stepsOf,
 } from '../../coordinator/index.js';
-import { OperationalError } from '../../proto/index.js';
+import { INTERRUPTED, OperationalError } from '../../proto/index.js';
 import { Bus } from '../../proto/runtime/bus.js';
 import { cacheFolder } from '../../proto/runtime/cache-folder.js';
 import { chooseEngine, probeEngines, requireWasmSimd } from '../../worker/index.js';
@@ -45,7 +45,7 @@ export async function train(
         : (error as Error).name === 'AbortError';
     if (!interrupt.aborted || !gaveUp) throw error;
     view.say('Stopped before the first step.');
-    return 130;
+    return INTERRUPTED;
   }
 }
 

@@ -1,25 +1,41 @@
-import type { Assignment } from '../../proto/index.js';
+import { limits, type Assignment } from '../../proto/index.js';
 
 /** Assignments of newer ring epochs that are kept until the start that belongs to them comes. */
 const MAX_EARLY = 256;
+/** Steps beyond the one that is computed next. A coordinator that knows less or more of it is not that far off. */
+const MAX_AHEAD = 2 * limits.maxPrefetch;
+
+/** What an assignment of the run has to look like. */
+export interface AssignmentShape {
+  readonly shards: number;
+  readonly shardBatch: number;
+  readonly imageSize: number;
+}
+
+/** Why an assignment was not kept. */
+export type AssignmentRefusal = 'schema' | 'stale';
 
 /**
  * Shards that have come and are not computed yet. Assignments may come before the start of their ring epoch, twice,
- * late or not at all; older ring epochs' are dropped and counted.
+ * late or not at all. What is kept is bounded, whatever comes.
  */
 export class AssignmentInbox {
   private ringEpoch = 0;
+  /** Steps below this one are computed. */
+  private floor = 0;
   private readonly steps = new Map<number, Map<number, Uint8Array>>();
   private early: Assignment[] = [];
   /** Updates below this one are committed. */
   committed = 0;
   /** Updates below this one are in a checkpoint. */
   durable = 0;
-  stale = 0;
 
-  /** Forgets what belongs to older ring epochs and takes up what came early for this one. */
-  open(ringEpoch: number, committed: number): void {
+  constructor(private readonly shape: AssignmentShape) {}
+
+  /** Forgets what belongs to older ring epochs and takes up what came early for this one, which begins with `step`. */
+  open(ringEpoch: number, step: number, committed: number): void {
     this.ringEpoch = ringEpoch;
+    this.floor = step;
     this.steps.clear();
     this.committed = committed;
     const early = this.early;
@@ -27,20 +43,25 @@ export class AssignmentInbox {
     for (const assignment of early) this.put(assignment);
   }
 
-  put(assignment: Assignment): void {
-    if (assignment.ringEpoch < this.ringEpoch) {
-      this.stale += 1;
-      return;
+  /** Returns why it is not kept; null when it is, or was computed already. */
+  put(assignment: Assignment): AssignmentRefusal | null {
+    const { ringEpoch, step, shard, rows, rowBytes } = assignment;
+    const { shards, shardBatch, imageSize } = this.shape;
+    if (shard >= shards || rows !== shardBatch || rowBytes !== imageSize) return 'schema';
+    if (ringEpoch < this.ringEpoch) return 'stale';
+    if (ringEpoch > this.ringEpoch) {
+      if (this.early.length >= MAX_EARLY) return 'stale';
+      this.early.push(assignment);
+      return null;
     }
-    if (assignment.ringEpoch > this.ringEpoch) {
-      if (this.early.length < MAX_EARLY) this.early.push(assignment);
-      return;
-    }
+    if (step >= this.floor + MAX_AHEAD) return 'schema';
     this.committed = Math.max(this.committed, 2 * assignment.committedStep);
     this.durable = Math.max(this.durable, 2 * assignment.durableStep);
-    let shards = this.steps.get(assignment.step);
-    if (shards === undefined) this.steps.set(assignment.step, (shards = new Map<number, Uint8Array>()));
-    shards.set(assignment.shard, assignment.pixels);
+    if (step < this.floor) return null;
+    let here = this.steps.get(step);
+    if (here === undefined) this.steps.set(step, (here = new Map<number, Uint8Array>()));
+    here.set(shard, assignment.pixels);
+    return null;
   }
 
   /** Which of `shards` have not come for `step`. */
@@ -60,6 +81,7 @@ export class AssignmentInbox {
 
   /** Drops what lies before `step`: it is computed and applied. */
   dropBelow(step: number): void {
+    this.floor = Math.max(this.floor, step);
     for (const known of this.steps.keys()) if (known < step) this.steps.delete(known);
   }
 }

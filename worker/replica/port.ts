@@ -1,5 +1,5 @@
 import type { DownMessage, RunSpec, RunSpecDraft, UpdateRow, WorkerTotals } from '../../proto/index.js';
-
+import type { RejectionReason } from '../../proto/runtime/rejections.js';
 import type { NamedFile } from '../export/index.js';
 
 /** Something to be done before `update` is computed. */
@@ -46,6 +46,7 @@ export interface ReplicaReport {
 
 /** What the replica thread tells the control thread. */
 export type FromReplica =
+  | { readonly kind: 'refusedAssignment'; readonly reason: RejectionReason }
   | { readonly kind: 'listening'; readonly port: number }
   | {
       readonly kind: 'ready';
@@ -62,6 +63,7 @@ export type FromReplica =
       readonly nextUpdate: number | null;
       readonly stateFingerprint: string | null;
       readonly rowsFrom: number;
+      readonly begunIn: number;
     }
   | {
       readonly kind: 'started';

@@ -73,7 +73,6 @@ setInterval(() => Atomics.add(shared, PROGRESS.beat, 1), BEAT_EVERY_MS);
 const isOffline = (): boolean => Atomics.load(shared, PROGRESS.offline) !== 0;
 
 const fault = plannedFaults(process.env, workerName);
-const inbox = new AssignmentInbox();
 const checkpoints = new CheckpointRequests((object, sha256) => post({ kind: 'fetch', object, sha256 }));
 
 /** Brings engine, kernels and memory up for a run. */
@@ -114,6 +113,7 @@ async function prepare(
     fault,
   });
   const pace = new UpdatePace((shards * firstShardMs) / 2);
+  const inbox = new AssignmentInbox({ shards, shardBatch, imageSize: model.discriminator.inputSize });
   const rankOf = ({ members }: Start, id: string): number => {
     const rank = members.findIndex((member) => member.workerId === id);
     return rank < 0 ? members.length : rank; // a source that is no member has the rank after the last
@@ -199,15 +199,15 @@ function fatal(error: unknown): void {
   post({ kind: 'fatal', code: expected ? error.code : 'run-failed', message: message.slice(0, 4_000) });
 }
 
+/** What is not kept is counted by the control thread; what is missing then is asked for again. */
 function takeAssignment(frame: Uint8Array, replica: Replica): void {
   try {
-    inbox.put(decodeAssignment(frame));
+    const refused = replica.assign(decodeAssignment(frame));
+    if (refused !== null) post({ kind: 'refusedAssignment', reason: refused });
   } catch (error) {
-    // Not ours, or damaged: what is missing is asked for again.
     if (!(error instanceof OperationalError)) throw error;
-    return;
+    post({ kind: 'refusedAssignment', reason: 'malformed' });
   }
-  replica.notify();
 }
 
 async function main(): Promise<void> {

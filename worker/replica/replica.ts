@@ -5,13 +5,14 @@ import {
   networkOf,
   shardsOfRank,
   stepOf,
+  type Assignment,
   type DownMessage,
   type RunSpec,
 } from '../../proto/index.js';
 import type { FaultHook } from '../../proto/runtime/fault-injection.js';
 import { exportGenerator } from '../export/index.js';
 import { RingError, type HeldState, type Neighbour, type Ring } from '../ring/index.js';
-import type { AssignmentInbox } from './assignment-inbox.js';
+import type { AssignmentInbox, AssignmentRefusal } from './assignment-inbox.js';
 import type { FromReplica, PhaseName, ReplicaTask } from './port.js';
 import type { ReplicaState } from './replica-state.js';
 import type { Reporter } from './reporter.js';
@@ -74,6 +75,8 @@ export class Replica {
   private ringEpoch = 0;
   /** Of the start that is followed. */
   private startTerm = 0;
+  /** The last one whose state this replica has had. */
+  private begunIn = 0;
   /** Ends the loop of the ring epoch in progress. */
   private leave = new AbortController();
   private loop: Promise<void> = Promise.resolve();
@@ -84,9 +87,11 @@ export class Replica {
 
   constructor(private readonly parts: ReplicaParts) {}
 
-  /** Something came into the inbox. */
-  notify(): void {
-    this.wake();
+  /** Takes a shard's pixels in; returns why they are not kept, if so. */
+  assign(assignment: Assignment): AssignmentRefusal | null {
+    const refused = this.parts.inbox.put(assignment);
+    if (refused === null) this.wake();
+    return refused;
   }
 
   addTask(task: ReplicaTask): void {
@@ -110,6 +115,7 @@ export class Replica {
       nextUpdate: this.hasState ? state.get('nextUpdate') : null,
       stateFingerprint: this.hasState ? state.fingerprint() : null,
       rowsFrom: reporter.rows.from,
+      begunIn: this.begunIn,
     });
   }
 
@@ -165,6 +171,7 @@ export class Replica {
 
   private async follow(start: Start, signal: AbortSignal): Promise<void> {
     await this.takeUpState(start, signal);
+    this.begunIn = start.ringEpoch;
     const { state, rows } = { state: this.parts.state, rows: this.parts.reporter.rows };
     const serves = start.source.kind === 'peer' && start.source.peer.workerId === this.parts.workerId;
     const withdraw = serves
@@ -183,7 +190,7 @@ export class Replica {
   /** @param onSettled called when all members have their state, before it changes: nobody needs this one's any more */
   private async train(start: Start, signal: AbortSignal, onSettled: () => void): Promise<void> {
     const { state, inbox, spec, reporter, pace, post, nowMs, fault } = this.parts;
-    inbox.open(start.ringEpoch, start.committed);
+    inbox.open(start.ringEpoch, stepOf(start.nextUpdate), start.committed);
     reporter.open();
     this.progress('open');
     const rank = this.rankIn(start);

@@ -5,7 +5,7 @@ import type { Clock } from './clock.js';
 import { encodeHandshake, NONCE_BYTES, parseHandshake, proofOf, provesSecret } from './handshake.js';
 import type { Hello, Purpose, Transcript } from './handshake.js';
 import { REFUSED_CLOSE_CODE, type RefusalReason, type Refusals } from './refusals.js';
-import type { AcceptedPeer } from './websocket-link.js';
+import { faultOf, type AcceptedPeer } from './websocket-link.js';
 
 /** A peer in words; one that came by the Unix socket has no address of its own. */
 export function addressOf({ remoteAddress, remotePort }: Socket): string {
@@ -72,8 +72,8 @@ export class PendingPeer {
   /** The connection has become a WebSocket for `purpose`. */
   upgraded(socket: WebSocket, purpose: Purpose, admissions: Admissions): void {
     socket.on('error', (error: Error & { code?: string }) => {
-      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.refuse('oversize');
-      else if (error.code?.startsWith('WS_ERR')) this.refuse('malformed');
+      const fault = faultOf(error);
+      if (fault !== null) this.refuse(fault);
       // Anything else ends the connection, which is noticed above.
     });
     if (this.stage.kind !== 'http') return socket.terminate();

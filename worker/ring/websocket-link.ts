@@ -190,8 +190,20 @@ export class WebSocketIncomingLink
 const MESSAGE_BYTES = FRAME_HEADER_BYTES + limits.ringSegmentBytes;
 
 /** What an error of a WebSocket means. Errors of the protocol have codes of ws, those of the connection the system's. */
-export function endOf({ code, message }: Error & { readonly code?: string }): LinkEnd {
-  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return { cause: 'oversize', detail: message };
-  if (code?.startsWith('WS_ERR')) return { cause: 'malformed', detail: message };
-  return { cause: 'lost', detail: `connection failed: ${message}` };
+export function endOf(error: Error & { readonly code?: string }): LinkEnd {
+  const cause = faultOf(error);
+  if (cause !== null) return { cause, detail: error.message };
+  return { cause: 'lost', detail: `connection failed: ${error.message}` };
+}
+
+/** ws has a code of its own for lengths that no number can hold. */
+const OVERSIZE_CODES: ReadonlySet<string | undefined> = new Set([
+  'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH',
+  'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
+]);
+
+/** What a peer did wrong, by the error of its WebSocket; null when the connection only failed. */
+export function faultOf({ code }: { readonly code?: string }): 'oversize' | 'malformed' | null {
+  if (OVERSIZE_CODES.has(code)) return 'oversize';
+  return code?.startsWith('WS_ERR') === true ? 'malformed' : null;
 }

@@ -89,8 +89,8 @@ describe('a cluster to which anything happens', { timeout: TIMEOUT_MS }, () => {
   });
 
   it('never goes back to a state that was found to differ', () => {
-    const faults = planned(fc.oneof(flip, passingFault), 5);
-    tryAll(scenarios({ inOrder: true, faults }), 700, (result) => {
+    const faults = planned(fc.oneof(flip, coordinatorFault, passingFault), 5);
+    tryAll(scenarios({ inOrder: true, faults }), 900, (result) => {
       // Three times are too many without a checkpoint between.
       if (result.watcher.flips <= 3 || !result.message.includes('memory may be faulty')) done(result);
     });

@@ -86,7 +86,7 @@ export class Driver {
   private revision = 6;
 
   constructor({ plan, spec, recorded }: DriverOptions = {}) {
-    const nothing = { checkpoint: null, ringEpoch: 0, world: [] };
+    const nothing = { checkpoint: null, ringEpoch: 0, world: [], trustedFrom: 0 };
     this.state = initialRunState(
       { ...PLAN, ...plan },
       { ...DRAFT, ...spec },
@@ -213,9 +213,10 @@ export class Driver {
   ): readonly RunCommand[] {
     const stateFingerprint = nextUpdate === null ? null : stateBefore(nextUpdate);
     const survey = this.state.surveys;
+    const begunIn = nextUpdate === null ? 0 : this.ringEpoch;
     return this.send({
       kind: 'standing',
-      message: { workerId, term: TERM, survey, nextUpdate, stateFingerprint, rowsFrom: 0, ...extra },
+      message: { workerId, term: TERM, survey, nextUpdate, stateFingerprint, rowsFrom: 0, begunIn, ...extra },
     });
   }
 

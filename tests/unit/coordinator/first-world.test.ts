@@ -149,7 +149,7 @@ describe('a worker is refused', () => {
     const run = new Driver();
     run.hello('a', { protocol: PROTOCOL_VERSION + 1 });
     expect(run.of('refuse')).toMatchObject([{ workerId: 'a', code: 'protocol' }]);
-    expect(run.said()).toMatch(/protocol 2 was expected, the worker speaks 3/);
+    expect(run.said()).toMatch(/protocol 3 was expected, the worker speaks 4/);
     expect(run.state.workers.size).toBe(0);
   });
 

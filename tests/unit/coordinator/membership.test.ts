@@ -37,9 +37,18 @@ const sourceOf = (decision: ReturnType<typeof decideStart>): string =>
   decision?.source.kind === 'peer' ? decision.source.peer.workerId : (decision?.source.kind ?? 'nobody');
 
 describe('a ring epoch starts', () => {
-  it('not at all without a candidate that stays', () => {
+  it('not at all without a candidate, or where those that leave hold no more than the checkpoint', () => {
     expect(decide([])).toBeNull();
-    expect(decide([at('a', 6, { leaving: true })])).toBeNull();
+    expect(decide([at('a', 4, { leaving: true })], { checkpoint: checkpointOf(4) })).toBeNull();
+    expect(decide([at('a', 0, { leaving: true })])).toBeNull();
+  });
+
+  it('with those that leave as a last world, where they hold more than the checkpoint', () => {
+    const leavers = [at('a', 6, { leaving: true }), at('b', 6, { leaving: true })];
+    expect(decide(leavers, { checkpoint: checkpointOf(4) })).toMatchObject({
+      world: ['a', 'b'],
+      nextUpdate: 6,
+    });
   });
 
   it('at the beginning when nobody has a state and there is no checkpoint', () => {

@@ -80,6 +80,18 @@ describe('a run that is asked to stop', () => {
     expect(run.state.phase).toMatchObject({ kind: 'finishing', outcome: 'interrupted' });
   });
 
+  it('keeps what those hold that have come back, before the others have', () => {
+    const run = new Driver({ recorded: { ringEpoch: 6, world: ['a', 'b'], checkpoint: checkpointOf(2) } });
+    run.come('a', { nextUpdate: 9 });
+    run.stop();
+    run.stand('a', 9, { rowsFrom: 2 });
+    run.begin();
+    expect(run.state.goal).toBe(5);
+    run.reach(10);
+    finish(run);
+    expect(run.commands).toMatchObject([{ kind: 'writeResult', outcome: 'interrupted' }]);
+  });
+
   it('ends where nobody is at work, and says what is kept', () => {
     const run = new Driver({ recorded: { checkpoint: checkpointOf(4) } });
     run.train('a', 'b');

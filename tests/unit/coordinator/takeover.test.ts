@@ -68,6 +68,21 @@ describe('a coordinator that takes the lead of a run at work', () => {
     expect(run.ended()?.message).toMatch(/without a worker at work; the last good checkpoint/);
   });
 
+  it('keeps what one holds that leaves just then', () => {
+    const run = new Driver({ recorded: { ringEpoch: 41, world: ['a'], checkpoint: checkpointOf(4) } });
+    run.hello('a');
+    expect(run.leaves('a')).toEqual([]);
+    run.ready('a', { nextUpdate: 9 });
+    expect(run.leaves('a')).toEqual([]);
+    run.stand('a', 9, { rowsFrom: 4, begunIn: 41 });
+    expect(run.ring).toMatchObject({ world: ['a'], nextUpdate: 9 });
+    run.begin();
+    run.tick();
+    run.completeCheckpoint();
+    expect(run.state.checkpoint?.update).toBe(10);
+    expect(run.of('release')).toHaveLength(1);
+  });
+
   it('gives its tasks names of its own term', () => {
     const run = new Driver({ plan: { checkpointEveryMs: 500 } });
     run.train('a', 'b');

@@ -143,8 +143,24 @@ describe('replicas that differ', () => {
     run.reach(2);
     run.pass(500);
     run.allStand(2, 'a', 'b');
-    run.stand('c', 8);
+    run.stand('c', 8, { begunIn: 7 });
     expect(run.ring).toMatchObject({ world: ['a', 'b', 'c'], nextUpdate: 2 });
+  });
+
+  it('are not believed either by a coordinator that comes when only some have gone back', () => {
+    const run = new Driver();
+    run.train('a', 'b');
+    run.report('a', [0, 1], { fingerprints: [2] });
+    run.report('b', [0, 1], { fingerprints: [2], wrong: true });
+    run.allStand(2, 'a', 'b');
+    const { trustedFrom } = run.ring;
+    expect(trustedFrom).toBe(8);
+    const next = new Driver({ recorded: { ringEpoch: 8, world: ['a', 'b'], trustedFrom } });
+    next.come('a', { nextUpdate: 0 });
+    next.come('b', { nextUpdate: 2 });
+    next.stand('a', 0, { begunIn: 8 });
+    next.stand('b', 2, { begunIn: 7 });
+    expect(next.ring).toMatchObject({ nextUpdate: 0, source: { kind: 'peer', peer: { workerId: 'a' } } });
   });
 
   /** The replicas differ before update 2, go back and begin again. */

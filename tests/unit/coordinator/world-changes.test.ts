@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Driver } from './driver.js';
+import { Driver, checkpointOf } from './driver.js';
 
 describe('a worker that joins', () => {
   it('is let in after a quarter of a second, and takes the state over from a member', () => {
@@ -158,6 +158,62 @@ describe('a member that leaves', () => {
   });
 });
 
+describe('workers that all leave at once', () => {
+  it('make a last world, which computes nothing but what is begun and stores a checkpoint', () => {
+    const run = new Driver();
+    run.train('a', 'b');
+    run.reach(2);
+    run.leaves('a');
+    run.leaves('b');
+    run.allStand(3, 'a', 'b');
+    expect(run.ring).toMatchObject({ world: ['a', 'b'], nextUpdate: 3 });
+    run.begin();
+    expect(run.of('release')).toEqual([]);
+    expect(run.state.assigned).toBe(2);
+    run.tick();
+    expect(run.of('takeCheckpoint')).toMatchObject([{ update: 4 }]);
+    run.completeCheckpoint();
+    expect(run.of('release').map(({ workerId }) => workerId)).toEqual(['a', 'b']);
+    expect(run.state.checkpoint?.update).toBe(4);
+    expect(run.phase).toBe('gathering');
+  });
+
+  it('go at once when they hold no more than the checkpoint', () => {
+    const run = new Driver();
+    run.train('a', 'b');
+    run.leaves('a');
+    run.leaves('b');
+    run.allStand(0, 'a', 'b');
+    expect(run.of('release')).toHaveLength(2);
+    expect(run.phase).toBe('gathering');
+  });
+
+  it('are followed by one that comes in time and takes the state over', () => {
+    const run = new Driver();
+    run.train('a', 'b');
+    run.reach(2);
+    run.leaves('a');
+    run.leaves('b');
+    run.allStand(2, 'a', 'b');
+    run.begin();
+    run.come('c');
+    run.pass(500);
+    run.allStand(2, 'a', 'b');
+    run.stand('c', null);
+    expect(run.ring).toMatchObject({ world: ['c'], nextUpdate: 2, source: { kind: 'peer' } });
+  });
+
+  it('end a run that was asked to stop', () => {
+    const run = new Driver({ recorded: { checkpoint: checkpointOf(4) } });
+    run.train('a', 'b');
+    run.leaves('a');
+    run.stop();
+    run.leaves('b');
+    run.allStand(4, 'a', 'b');
+    expect(run.ended()).toMatchObject({ outcome: 'interrupted', exitStatus: 130 });
+  });
+});
+
 describe('the last one that leaves', () => {
   it('first stores a checkpoint; then the run waits for a worker', () => {
     const run = new Driver({ plan: { expectedWorkers: 1 } });
@@ -166,8 +222,6 @@ describe('the last one that leaves', () => {
     run.leaves('a');
     expect(run.of('takeCheckpoint')).toMatchObject([{ workerId: 'a', update: 6 }]);
     run.completeCheckpoint();
-    expect(run.of('survey')).toHaveLength(1);
-    run.stand('a', 6);
     expect(run.of('release')).toEqual([{ kind: 'release', workerId: 'a' }]);
     expect(run.said()).toMatch(/nobody is left to train, the run waits for a worker/);
     expect(run.phase).toBe('gathering');
@@ -178,9 +232,8 @@ describe('the last one that leaves', () => {
     run.train('a');
     run.leaves('a');
     run.taskFails(run.state.checkpointTask?.task ?? '');
-    expect(run.of('survey')).toHaveLength(1);
-    run.stand('a', 0);
     expect(run.of('release')).toHaveLength(1);
+    expect(run.phase).toBe('gathering');
   });
 
   it('is followed by one that comes and goes on from the checkpoint', () => {
@@ -188,7 +241,6 @@ describe('the last one that leaves', () => {
     run.train('a');
     run.leaves('a');
     run.completeCheckpoint();
-    run.stand('a', 4);
     run.goodbye('a');
     run.come('b');
     run.pass(500);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Assignment } from '../../../proto/index.js';
+import { limits, type Assignment } from '../../../proto/index.js';
 import { AssignmentInbox } from '../../../worker/replica/assignment-inbox.js';
+
+const SHAPE = { shards: 4, shardBatch: 1, imageSize: 1 };
 
 const assignment = (
   ringEpoch: number,
@@ -20,8 +22,8 @@ const assignment = (
 
 describe('the inbox', () => {
   it('tells what is missing, whatever the order and however often things come', () => {
-    const inbox = new AssignmentInbox();
-    inbox.open(5, 0);
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(5, 0, 0);
     inbox.put(assignment(5, 1, 2));
     inbox.put(assignment(5, 0, 1));
     inbox.put(assignment(5, 0, 1));
@@ -30,32 +32,48 @@ describe('the inbox', () => {
     expect(inbox.pixels(1, 2)).toEqual(Uint8Array.of(2));
   });
 
-  it('drops and counts older ring epochs, keeps newer ones for their start', () => {
-    const inbox = new AssignmentInbox();
-    inbox.open(5, 0);
-    inbox.put(assignment(4, 0, 0));
-    inbox.put(assignment(6, 0, 0));
-    inbox.put(assignment(7, 0, 1));
-    expect(inbox.stale).toBe(1);
+  it('drops older ring epochs, keeps newer ones for their start', () => {
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(5, 0, 0);
+    expect(inbox.put(assignment(4, 0, 0))).toBe('stale');
+    expect(inbox.put(assignment(6, 0, 0))).toBeNull();
+    expect(inbox.put(assignment(7, 0, 1))).toBeNull();
     expect(inbox.missing(0, [0])).toEqual([0]);
-    inbox.open(6, 0);
+    inbox.open(6, 0, 0);
     expect(inbox.missing(0, [0, 1])).toEqual([1]);
-    inbox.open(7, 0);
+    inbox.open(7, 0, 0);
     expect(inbox.missing(0, [0, 1])).toEqual([0]);
   });
 
   it('keeps a bounded number of early ones', () => {
-    const inbox = new AssignmentInbox();
-    for (let step = 0; step < 1_000; step++) inbox.put(assignment(1, step, 0));
-    inbox.open(1, 0);
-    expect(
-      Array.from({ length: 1_000 }, (_, step) => inbox.missing(step, [0]).length === 0).filter(Boolean),
-    ).toHaveLength(256);
+    const inbox = new AssignmentInbox(SHAPE);
+    const refused = Array.from({ length: 1_000 }, (_, i) => inbox.put(assignment(1, i % 100, 0)));
+    expect(refused.filter((why) => why === null)).toHaveLength(256);
+    expect(refused.at(-1)).toBe('stale');
+  });
+
+  it('keeps nothing that no coordinator can have assigned', () => {
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(1, 10, 20);
+    expect(inbox.put(assignment(1, 10 + 2 * limits.maxPrefetch, 0))).toBe('schema');
+    expect(inbox.put(assignment(1, 10, 4))).toBe('schema');
+    expect(inbox.put({ ...assignment(1, 10, 0), rows: 2, pixels: new Uint8Array(2) })).toBe('schema');
+    expect(inbox.put({ ...assignment(1, 10, 0), rowBytes: 2, pixels: new Uint8Array(2) })).toBe('schema');
+    expect(inbox.newestStep).toBe(-1);
+  });
+
+  it('keeps nothing that is computed already', () => {
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(1, 10, 20);
+    expect(inbox.put(assignment(1, 9, 0))).toBeNull();
+    inbox.dropBelow(12);
+    inbox.put(assignment(1, 11, 0));
+    expect(inbox.newestStep).toBe(-1);
   });
 
   it('forgets what is done', () => {
-    const inbox = new AssignmentInbox();
-    inbox.open(1, 0);
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(1, 0, 0);
     inbox.put(assignment(1, 0, 0));
     inbox.put(assignment(1, 1, 0));
     inbox.dropBelow(1);
@@ -63,8 +81,8 @@ describe('the inbox', () => {
   });
 
   it('knows what is committed, by the start and by what came since, and what is in a checkpoint', () => {
-    const inbox = new AssignmentInbox();
-    inbox.open(5, 7);
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(5, 3, 7);
     expect([inbox.committed, inbox.durable]).toEqual([7, 0]);
     inbox.put(assignment(5, 4, 0, { committedStep: 4, durableStep: 2 }));
     inbox.put(assignment(5, 3, 0, { committedStep: 3, durableStep: 1 })); // late
@@ -74,11 +92,11 @@ describe('the inbox', () => {
   });
 
   it('forgets with a new ring epoch what was committed, and not what is in a checkpoint', () => {
-    const inbox = new AssignmentInbox();
-    inbox.open(5, 0);
+    const inbox = new AssignmentInbox(SHAPE);
+    inbox.open(5, 0, 0);
     inbox.put(assignment(5, 4, 0, { committedStep: 4, durableStep: 2 }));
     inbox.put(assignment(6, 3, 0, { committedStep: 3, durableStep: 2 }));
-    inbox.open(6, 4); // the run went back
+    inbox.open(6, 2, 4); // the run went back
     expect([inbox.committed, inbox.durable]).toEqual([6, 4]);
     expect(inbox.missing(4, [0])).toEqual([0]);
   });

@@ -235,7 +235,7 @@ export class RunningLead {
   }
 
   private writeRing(command: RunCommand & { kind: 'writeRing' }): void {
-    const { world, spares, nextUpdate, stateFingerprint, source, cause, reason } = command;
+    const { world, spares, nextUpdate, stateFingerprint, source, cause, reason, trustedFrom } = command;
     const decision = { world, spares, nextUpdate, stateFingerprint, source, cause, reason };
     const notWritten = (error: Error): void => {
       const tell = (): void => this.handle({ kind: 'ringNotWritten', message: error.message });
@@ -244,7 +244,7 @@ export class RunningLead {
     };
     this.cluster.store.put(this.client, 'record', true, null, (recorded) => {
       if (recorded instanceof Error) return notWritten(recorded);
-      this.store.writeRing(world, (ringEpoch) => {
+      this.store.writeRing({ world, trustedFrom }, (ringEpoch) => {
         if (ringEpoch instanceof Error) return notWritten(ringEpoch);
         this.cluster.watcher.onRingWritten(ringEpoch, this.state.term);
         this.handle({ kind: 'ringWritten', epoch: { ...decision, ringEpoch, secret: '' } });

@@ -56,7 +56,7 @@ export interface HeldState {
  * is 32 bits, its engine a hash.
  */
 export class SimReplica {
-  readonly inbox = new AssignmentInbox();
+  readonly inbox: AssignmentInbox;
   readonly reporter: Reporter;
   private readonly pace: UpdatePace;
   hasState = false;
@@ -64,6 +64,7 @@ export class SimReplica {
   bits: Bits = INITIAL_BITS;
   ringEpoch = 0;
   private startTerm = 0;
+  private begunIn = 0;
   phase = 'idle';
   /** What this replica hands over, and in which ring epoch. */
   serving: { readonly ringEpoch: number; readonly held: HeldState } | null = null;
@@ -86,6 +87,7 @@ export class SimReplica {
     private readonly post: (message: FromSimReplica) => void,
   ) {
     const { shards, computeMs } = cluster.scenario;
+    this.inbox = new AssignmentInbox({ shards, shardBatch: 1, imageSize: 1 });
     this.reporter = new Reporter(cluster.timeline.nowMs);
     this.pace = new UpdatePace(shards * computeMs);
   }
@@ -113,6 +115,7 @@ export class SimReplica {
       nextUpdate: this.hasState ? this.nextUpdate : null,
       stateFingerprint: this.hasState ? fingerprintOf(this.bits) : null,
       rowsFrom: this.reporter.rows.from,
+      begunIn: this.begunIn,
     });
   }
 
@@ -236,13 +239,14 @@ export class SimReplica {
 
   private follow(loop: Loop): void {
     const { source, ringEpoch } = loop.start;
+    this.begunIn = ringEpoch;
     if (source.kind === 'peer' && source.peer.workerId === this.workerId) {
       const rows = this.reporter.rows.encode();
       this.serving = { ringEpoch, held: { update: this.nextUpdate, bits: this.bits, rows } };
     }
     // A source that is no member only hands its state over.
     if (loop.rank < 0) return;
-    this.inbox.open(ringEpoch, loop.start.committed);
+    this.inbox.open(ringEpoch, stepOf(loop.start.nextUpdate), loop.start.committed);
     this.reporter.open();
     this.phase = 'open';
     loop.ring = this.cluster.ringOf(loop.start);

@@ -9,6 +9,7 @@ export class OutdatedError extends Error {}
 export interface SimRing {
   readonly attempt: string;
   readonly world: readonly string[];
+  readonly trustedFrom: number;
 }
 
 interface Pointer {
@@ -31,7 +32,7 @@ const termOf = (name: string): number => Number(name.split('-')[2]);
 /** RunStore's ways with the store, step by step. */
 export class SimRunStore {
   private ringRevision = 0;
-  private recordedWorld: readonly string[] = [];
+  private ring: Omit<SimRing, 'attempt'> = { world: [], trustedFrom: 0 };
   private pointerRevision = 0;
   private pointer: Pointer | null = null;
   private attempts = 0;
@@ -46,7 +47,8 @@ export class SimRunStore {
     return {
       checkpoint: this.pointer?.newest ?? null,
       ringEpoch: this.ringRevision,
-      world: this.recordedWorld,
+      world: this.ring.world,
+      trustedFrom: this.ring.trustedFrom,
     };
   }
 
@@ -55,7 +57,7 @@ export class SimRunStore {
     store.get(client, 'ring', (ring) => {
       if (ring instanceof Error) return done(ring);
       this.ringRevision = ring?.revision ?? 0;
-      this.recordedWorld = ring === null ? [] : (ring.value as SimRing).world;
+      this.ring = ring === null ? { world: [], trustedFrom: 0 } : (ring.value as SimRing);
       store.get(client, 'checkpoint', (pointer) => {
         if (pointer instanceof Error) return done(pointer);
         this.pointerRevision = pointer?.revision ?? 0;
@@ -65,10 +67,10 @@ export class SimRunStore {
     });
   }
 
-  writeRing(world: readonly string[], done: Done<number>): void {
+  writeRing(ring: Omit<SimRing, 'attempt'>, done: Done<number>): void {
     const attempt = `${this.holder}-${++this.attempts}`;
     const isOurs = (found: unknown): boolean => (found as SimRing).attempt === attempt;
-    this.compareAndSet('ring', { attempt, world }, this.ringRevision, isOurs, (revision) => {
+    this.compareAndSet('ring', { attempt, ...ring }, this.ringRevision, isOurs, (revision) => {
       if (!(revision instanceof Error)) this.ringRevision = revision;
       done(revision);
     });

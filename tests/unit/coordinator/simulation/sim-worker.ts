@@ -212,8 +212,8 @@ export class SimWorker {
     const workerId = this.id;
     switch (message.kind) {
       case 'standing': {
-        const { term, survey, nextUpdate, stateFingerprint, rowsFrom } = message;
-        return this.up('standing', { workerId, term, survey, nextUpdate, stateFingerprint, rowsFrom });
+        const { kind, ...standing } = message;
+        return this.up(kind, { workerId, ...standing });
       }
       case 'started': {
         const { ringEpoch, nextUpdate, stateFingerprint } = message;
