@@ -123,10 +123,14 @@ const SCENARIOS: readonly Scenario[] = [
       const lives = ['worker-0', 'worker-1'].map((name) => cluster.process(name));
       for (const { name } of lives) cluster.signal(name, 'SIGTERM');
       for (const life of lives) expect(await cluster.exitOf(life)).toMatchObject({ status: 0 });
-      const { ringEpoch } = cluster.watch.progress;
+      const { ringEpoch, nextUpdate } = cluster.watch.progress;
       await cluster.startWorker('worker-2');
       await cluster.startWorker('worker-3');
       await cluster.commitsAfter(ringEpoch);
+      // What they held was kept before they went.
+      const start = cluster.watch.starts.at(-1);
+      expect(start?.source.kind).toBe('checkpoint');
+      expect(start?.nextUpdate).toBeGreaterThanOrEqual(nextUpdate);
     },
   },
   {
