@@ -1,17 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const mount = (...args: string[]): void => void execFileSync('mount', args, { stdio: 'pipe' });
 const unmount = (folder: string): void => void execFileSync('umount', [folder], { stdio: 'pipe' });
 
-/** A file system of a few megabytes, in memory. */
+/** A file system of a few megabytes, in memory, in a folder of its own. */
 export class SmallDisk {
-  private constructor(private readonly folder: string) {}
+  private constructor(readonly folder: string) {}
 
-  static mount(folder: string, megabytes: number): SmallDisk {
-    mkdirSync(folder, { recursive: true });
+  static mount(megabytes: number): SmallDisk {
+    const folder = mkdtempSync(join(tmpdir(), 'gan-chaos-disk-'));
     mount('-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder);
     return new SmallDisk(folder);
   }
@@ -22,19 +22,17 @@ export class SmallDisk {
 
   unmount(): void {
     unmount(this.folder);
+    rmSync(this.folder, { recursive: true });
   }
 
   /** Whether this user may mount file systems. */
   static isPossible(): boolean {
     if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-    const folder = mkdtempSync(join(tmpdir(), 'gan-chaos-mount-'));
     try {
-      SmallDisk.mount(folder, 1).unmount();
+      SmallDisk.mount(1).unmount();
       return true;
     } catch {
       return false;
-    } finally {
-      rmSync(folder, { recursive: true });
     }
   }
 }

@@ -101,9 +101,9 @@ describe('a disk that is full', () => {
       workers: 2,
       shape: LONG,
       checkpointEveryS: 0.5,
-      startNats: (folder) => {
-        disk = SmallDisk.mount(folder, 40);
-        return NatsHost.start(folder);
+      startNats: () => {
+        disk = SmallDisk.mount(40);
+        return NatsHost.start(disk.folder);
       },
       act: async (cluster) => {
         // The server takes its store away when the disk is full: that is shown, whatever comes first.
