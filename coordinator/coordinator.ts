@@ -7,6 +7,7 @@ import {
   stepOf,
   stepsPerPass,
   type FileRecord,
+  type OutMessage,
   type RunSpec,
   type UpMessage,
   type WorkerTotals,
@@ -21,6 +22,8 @@ import { ImageOrder } from './image-order.js';
 import type { Leadership } from './leadership.js';
 import { gridPng } from './picture.js';
 import { RateMeter } from './rate-meter.js';
+import type { RunObserver } from './observer.js';
+import { lossesPng, progressGif, runGrid, type SampleShelf } from './samples/index.js';
 import { workerLines, type ResultFolder, type RunFile } from './result-folder.js';
 import { advance } from './run-machine.js';
 import {
@@ -37,8 +40,6 @@ const TICK_MS = 100;
 const STATUS_EVERY_TICKS = 3;
 /** A lead that is in doubt for longer is an outage, not a process that was paused. */
 const MAX_TICKS_IN_DOUBT = 10;
-const SAMPLE_COLUMNS = 5;
-const SAMPLE_SCALE = 4;
 /** Name under which a worker exports the images that `samples.png` is drawn from. */
 const SAMPLES_FILE = 'samples-idx3-ubyte';
 
@@ -70,6 +71,8 @@ export interface CoordinatorParts {
   readonly history: History;
   readonly lead: Leadership;
   readonly log: Log;
+  /** The sample grids that are made on the way. */
+  readonly samples: SampleShelf;
   readonly nowMs: () => number;
   readonly fault: FaultHook;
 }
@@ -89,6 +92,7 @@ export class Coordinator {
   private readonly names = new Map<string, string>();
   /** What came of effects while the lead was in doubt. */
   private held: RunEvent[] = [];
+  private readonly observers: RunObserver[] = [];
   private ticks = 0;
   private ticksInDoubt = 0;
   private busUp = true;
@@ -117,6 +121,7 @@ export class Coordinator {
     bus.onUp('started', (message) => this.handle({ kind: 'started', message }));
     bus.onUp('report', (message) => this.handle({ kind: 'report', message }));
     bus.onUp('need', (message) => this.handle({ kind: 'need', message }));
+    bus.onUp('sample', (message) => this.handle({ kind: 'sample', message }));
     bus.onUp('failure', (message) => this.handle({ kind: 'failure', message }));
     bus.onUp('checkpointed', (message) => this.handle({ kind: 'checkpointed', message }));
     bus.onUp('exported', (message) => this.handle({ kind: 'exported', message }));
@@ -154,8 +159,22 @@ export class Coordinator {
     if (this.ticks++ % STATUS_EVERY_TICKS === 0 && parts.lead.valid) this.publishStatus();
   }
 
+  /** The run as it stands. */
+  get now(): RunState {
+    return this.state;
+  }
+
+  status(): OutMessage<'status'> {
+    return statusOf(this.state, this.parts.history.last, this.rate.stepsPerSecond());
+  }
+
+  /** Tells the observer of everything from now on. */
+  observe(observer: RunObserver): void {
+    this.observers.push(observer);
+  }
+
   private publishStatus(): void {
-    this.parts.bus.out('status', statusOf(this.state, this.parts.history.last, this.rate.stepsPerSecond()));
+    this.parts.bus.out('status', this.status());
   }
 
   /** The lead is sure again: after an outage before anything else. */
@@ -184,8 +203,12 @@ export class Coordinator {
     if (event.kind === 'report') this.totals.set(event.message.workerId, event.message.totals);
     if (event.kind === 'ringWritten') this.rate.restart();
     if (event.kind === 'hello') this.names.set(event.message.workerId, event.message.name);
-    const { state, commands } = advance(this.state, event, this.parts.nowMs());
+    const nowMs = this.parts.nowMs();
+    const before = this.state;
+    const { state, commands } = advance(before, event, nowMs);
     this.state = state;
+    for (const observer of this.observers)
+      observer.onChange({ event, before, after: state, commands, nowMs });
     for (const command of commands) this.carryOut(command);
   }
 
@@ -241,7 +264,11 @@ export class Coordinator {
       case 'append':
         return this.parts.history.append(command.rows, this.elapsedS());
       case 'truncate':
-        return this.parts.history.truncate(stepOf(command.update));
+        this.parts.history.truncate(stepOf(command.update));
+        return this.parts.samples.truncate(stepOf(command.update));
+      case 'keepSample':
+        this.parts.samples.add(command.step, command.images);
+        return bus.all('sampled', { term, step: command.step });
       case 'settle':
         return bus.down('settle', command.workerId, {
           term,
@@ -350,6 +377,8 @@ export class Coordinator {
       source,
       committed: this.state.committed,
       reportEverySteps: reportEverySteps(plan),
+      sampleEverySteps: plan.sampleEverySteps,
+      sampledSteps: this.state.sampledSteps,
     });
   }
 
@@ -400,17 +429,28 @@ export class Coordinator {
       const bytes = await store.readFile(file.name);
       const name = file.name.slice(file.name.lastIndexOf('/') + 1);
       if (name === SAMPLES_FILE) {
-        const { data, dimensions } = parseIdx(bytes, file.name);
-        const [, imageHeight = 0, imageWidth = 0] = dimensions;
-        const grid = { columns: SAMPLE_COLUMNS, imageWidth, imageHeight, scale: SAMPLE_SCALE };
+        const { data } = parseIdx(bytes, file.name);
+        const grid = runGrid(this.parts.dataset.imageSize);
         written.push(await folder.write('samples.png', gridPng(data, grid)));
       } else {
         written.push(await folder.write(name, bytes));
       }
     }
+    written.push(...(await this.writePictures()));
     this.files = written;
     await folder.writeRunFile(this.runFile(outcome, this.frozenSpec()));
     return { kind: 'resultWritten' };
+  }
+
+  /** What shows the whole run at a glance. */
+  private async writePictures(): Promise<FileRecord[]> {
+    const { folder, history, samples, dataset } = this.parts;
+    const { spec } = this.state;
+    await samples.settled();
+    const rows = history.slice(0, history.length);
+    const losses = await folder.write('losses.png', lossesPng(rows, stepsPerPass(spec)));
+    const gif = await progressGif(samples.frames(), runGrid(dataset.imageSize));
+    return gif === null ? [losses] : [losses, await folder.write('progress.gif', gif)];
   }
 
   private frozenSpec(): RunSpec {

@@ -29,6 +29,12 @@ const orNull = (value: number | undefined): number | null =>
 export class History {
   private rows: HistoryRow[] = [];
   private open: UpdateRow | null = null;
+  private truncated = 0;
+
+  /** Times that rows became void. */
+  get truncations(): number {
+    return this.truncated;
+  }
 
   get length(): number {
     return this.rows.length;
@@ -64,6 +70,7 @@ export class History {
   truncate(step: number): void {
     this.rows = this.rows.slice(0, step);
     this.open = null;
+    this.truncated += 1;
   }
 
   /** The rows of the steps below `step`, packed as float64, for a checkpoint. */
@@ -104,9 +111,9 @@ export class History {
     return history;
   }
 
-  /** The last `count` rows. */
-  tail(count: number): readonly HistoryRow[] {
-    return this.rows.slice(-count);
+  /** The rows of the steps from `from` up to `to`, without that one. */
+  slice(from: number, to: number): readonly HistoryRow[] {
+    return this.rows.slice(from, to);
   }
 
   toCsv(stepsPerPass: number): string {

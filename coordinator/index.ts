@@ -11,5 +11,6 @@ export {
   type Length,
   type SpecRequest,
 } from './open-run.js';
-export { openDataset } from './dataset/index.js';
+export { isMnistCached, openDataset } from './dataset/index.js';
 export { newRunId } from './run-id.js';
+export { RunStore } from './run-store.js';

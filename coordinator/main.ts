@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { OperationalError, messageOf, stepOf } from '../proto/index.js';
+import { OperationalError, messageOf, stepOf, stepsPerPass } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import { plannedFaults } from '../proto/runtime/fault-injection.js';
+import { HttpEndpoint } from '../proto/runtime/http-endpoint.js';
 import type { Log } from '../proto/runtime/log.js';
+import { metricsApp } from '../proto/runtime/metrics-app.js';
 import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
 import { openDataset, type Dataset } from './dataset/index.js';
 import { Leadership } from './leadership.js';
+import { ServedRun } from './metrics/index.js';
 import { openRun, type Length, type SpecRequest } from './open-run.js';
 import { ResultFolder } from './result-folder.js';
 import { initialRunState } from './run-state.js';
 import { RunStore } from './run-store.js';
+import { runGrid, SampleShelf } from './samples/index.js';
+import { watchRun } from './watched-run.js';
 
 /** A NATS server that is started at the same time, or is just being started again. */
 const NATS_WAIT_MS = 5_000;
@@ -30,6 +35,16 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly workers: number;
   readonly waitWorkersS: number;
   readonly checkpointEveryS: number;
+  /** Sample images are made this often; null for once a pass. */
+  readonly sampleEverySteps: number | null;
+  /** Where the live page is; 0 for a free port. */
+  readonly httpPort: number;
+  /** Where `/metrics`, `/healthz` and `/readyz` are; 0 for a free port. */
+  readonly metricsPort: number;
+  /** The address on which both are served. */
+  readonly httpHost: string;
+  /** Names by which the page is reached, beside `localhost` and addresses. */
+  readonly httpAllowedHosts: readonly string[];
   readonly out: string;
   readonly resume: boolean;
   readonly refusalEndsRun: boolean;
@@ -44,7 +59,18 @@ export async function runCoordinator(
   log: Log,
   stop: AbortSignal,
 ): Promise<Ended> {
+  const served = new ServedRun();
+  let endpoint: HttpEndpoint | null = null;
   try {
+    endpoint = await HttpEndpoint.listen({
+      ...{
+        app: metricsApp(served),
+        host: options.httpHost,
+        port: options.metricsPort,
+        flag: '--metrics-port',
+      },
+    });
+    log.info({ host: options.httpHost, port: endpoint.port }, 'tells its metrics');
     const dataset = openDataset(options.data, {
       seed: SYNTHETIC_SEED,
       cacheFolder: options.cacheFolder,
@@ -52,13 +78,15 @@ export async function runCoordinator(
     });
     dataset.catch(() => undefined); // it is read while the lead is being taken
     for (;;) {
-      const ended = await leadOnce(options, dataset, log, stop);
+      const ended = await leadOnce(options, dataset, served, log, stop);
       if (ended !== DEPOSED) return ended;
     }
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
     const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
     return { outcome: 'failed', exitStatus, message: messageOf(error) };
+  } finally {
+    await endpoint?.close();
   }
 }
 
@@ -66,6 +94,7 @@ export async function runCoordinator(
 async function leadOnce(
   options: CoordinatorOptions,
   datasetOpening: Promise<Dataset>,
+  served: ServedRun,
   log: Log,
   stop: AbortSignal,
 ): Promise<Ended | typeof DEPOSED> {
@@ -88,8 +117,15 @@ async function leadOnce(
     try {
       const dataset = await datasetOpening;
       const fault = plannedFaults(process.env, 'coordinator');
-      return await coordinate(options, { bus, store, lead, dataset, log, nowMs, fault }, stop);
+      return await coordinate(
+        options,
+        { bus, store, lead, dataset, log, nowMs, fault },
+        holder,
+        served,
+        stop,
+      );
     } finally {
+      served.stop();
       lead.release();
     }
   } catch (error) {
@@ -106,7 +142,9 @@ async function leadOnce(
 
 async function coordinate(
   options: CoordinatorOptions,
-  parts: Omit<CoordinatorParts, 'folder' | 'history'>,
+  parts: Omit<CoordinatorParts, 'folder' | 'history' | 'samples'>,
+  holder: string,
+  served: ServedRun,
   stop: AbortSignal,
 ): Promise<Ended | typeof DEPOSED> {
   const { store, dataset, lead, log } = parts;
@@ -123,17 +161,30 @@ async function coordinate(
     expectedWorkers: options.workers,
     waitWorkersMs: options.waitWorkersS * 1000,
     checkpointEveryMs: options.checkpointEveryS * 1000,
+    sampleEverySteps: options.sampleEverySteps ?? stepsPerPass(spec),
     refusalEndsRun: options.refusalEndsRun,
   };
   const folder = new ResultFolder(options.out);
   folder.create();
   const state = initialRunState(plan, spec, store.recorded, lead.term, parts.nowMs());
-  const coordinator = new Coordinator(state, { ...parts, folder, history });
+  const samples = await SampleShelf.open({
+    ...{ out: options.out, stepsPerPass: stepsPerPass(spec), grid: runGrid(dataset.imageSize) },
+    onWarning: (text) => log.warn(text),
+  });
+  samples.truncate(stepOf(checkpoint?.update ?? 0));
+  const coordinator = new Coordinator(state, { ...parts, folder, history, samples });
+  const server = await watchRun({
+    ...{ coordinator, holder, history, samples, served, log, nowMs: parts.nowMs },
+    ...{ httpHost: options.httpHost, httpPort: options.httpPort, allowedHosts: options.httpAllowedHosts },
+    rejections: parts.bus.rejections,
+  });
   const onStop = (): void => coordinator.requestStop();
   stop.addEventListener('abort', onStop);
   if (stop.aborted) onStop();
   try {
-    return await coordinator.ended;
+    const ended = await coordinator.ended;
+    await (ended === DEPOSED ? server.close() : server.end(ended.outcome, ended.message));
+    return ended;
   } finally {
     stop.removeEventListener('abort', onStop);
   }

@@ -1,7 +1,7 @@
 import { PNG } from 'pngjs';
 
 /** Pixels between two images and round the picture. */
-const GAP = 4;
+export const GAP = 4;
 
 export interface GridOptions {
   readonly columns: number;

@@ -19,7 +19,16 @@ import { goOnFinishing, onEndFailed, onExported, onResultWritten, watchFinish } 
 import { replicaSilenceMs, stallMs, surveyDeadlineMs, suspectDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
 import type { Cause, CauseKind, Decision, Phase, RunEvent, RunState } from './run-state.js';
-import { goOn, isComplete, onNeed, onReport, onRingWritten, onStarted, startAgain } from './training.js';
+import {
+  goOn,
+  isComplete,
+  onNeed,
+  onReport,
+  onRingWritten,
+  onSample,
+  onStarted,
+  startAgain,
+} from './training.js';
 import {
   awaitWorkers,
   considerStandings,
@@ -80,6 +89,8 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
       return onReport(heard, event.message, nowMs);
     case 'need':
       return onNeed(heard, event.message);
+    case 'sample':
+      return onSample(heard, event.message);
     case 'failure':
       return onFailure(heard, event.message, nowMs);
     case 'leaving':

@@ -25,6 +25,8 @@ export interface RunPlan {
   /** How long to wait for workers before the run is given up. */
   readonly waitWorkersMs: number;
   readonly checkpointEveryMs: number;
+  /** Sample images are made this often. */
+  readonly sampleEverySteps: number;
   /** On one machine a refused worker means that no other will fit either; a real cluster waits for better ones. */
   readonly refusalEndsRun: boolean;
 }
@@ -167,6 +169,8 @@ export interface RunState {
   readonly checkpointTask: CheckpointTask | null;
   readonly exportTask: ExportTask | null;
   readonly lastCheckpointMs: number;
+  /** Samples of up to this many steps are kept. */
+  readonly sampledSteps: number;
   /** Checkpoints that failed since the last good one; after the last one, attempts to bring the run to its end. */
   readonly failedCheckpoints: number;
   readonly tasks: number;
@@ -211,6 +215,7 @@ export type RunEvent =
   | { readonly kind: 'started'; readonly message: UpMessage<'started'> }
   | { readonly kind: 'report'; readonly message: UpMessage<'report'> }
   | { readonly kind: 'need'; readonly message: UpMessage<'need'> }
+  | { readonly kind: 'sample'; readonly message: UpMessage<'sample'> }
   | { readonly kind: 'failure'; readonly message: UpMessage<'failure'> }
   | { readonly kind: 'leaving'; readonly message: UpMessage<'leaving'> }
   | { readonly kind: 'goodbye'; readonly message: UpMessage<'goodbye'> }
@@ -245,7 +250,9 @@ export type RunCommand =
   | { readonly kind: 'start'; readonly workerId: string }
   | { readonly kind: 'assign'; readonly workerId: string; readonly step: number; readonly shard: number }
   | { readonly kind: 'append'; readonly rows: readonly UpdateRow[] }
-  /** The history from this update on is void: it will be told again. */
+  /** Keeps the sample images that were made after so many steps, and tells that they are kept. */
+  | { readonly kind: 'keepSample'; readonly step: number; readonly images: Uint8Array }
+  /** History and samples from this update on are void: they will be told again. */
   | { readonly kind: 'truncate'; readonly update: number }
   | { readonly kind: 'settle'; readonly workerId: string; readonly update: number }
   | {
@@ -312,6 +319,7 @@ export function initialRunState(
     checkpointTask: null,
     exportTask: null,
     lastCheckpointMs: nowMs,
+    sampledSteps: 0,
     failedCheckpoints: 0,
     tasks: 0,
     settled: new Set(),

@@ -33,6 +33,7 @@ export function onRingWritten(
     assigned: stepOf(nextUpdate),
     // Who asked to stop did not know how far the workers are.
     goal: Math.max(state.goal, Math.ceil(nextUpdate / 2)),
+    sampledSteps: Math.min(state.sampledSteps, stepOf(nextUpdate)),
     fingerprints: new Map(),
     settled: new Set(),
     fruitless,
@@ -133,6 +134,13 @@ export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: nu
         )
       : stay(next),
   );
+}
+
+/** The same whoever made it: what comes twice is only confirmed. */
+export function onSample(state: RunState, { ringEpoch, step, images }: UpMessage<'sample'>): Decision {
+  if (ringEpoch !== state.epoch?.ringEpoch || !isUnderWay(state)) return stay(state);
+  const sampledSteps = Math.max(state.sampledSteps, step);
+  return stay({ ...state, sampledSteps }, { kind: 'keepSample', step, images });
 }
 
 /** Notes how far the ring epoch has come. With its first update, whatever broke the one before is overcome. */

@@ -5,6 +5,7 @@ export * from './limits.js';
 export * from './messages.js';
 export * from './model.js';
 export * from './run-spec.js';
+export * from './sample-schedule.js';
 export * from './sharding.js';
 export * from './subjects.js';
 export * from './update.js';

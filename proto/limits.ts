@@ -18,6 +18,8 @@ export const limits = {
   checkpointsKept: 3,
   /** Steps that can be assigned ahead of the committed one. */
   maxPrefetch: 64,
+  /** Pixels of a grid of sample images, which has to fit one NATS message. */
+  sampleBytes: 800_000,
   /** Rows of one report, which has to fit one NATS message. */
   maxReportRows: 1_024,
 } as const;

@@ -13,6 +13,12 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A finite number, or null where the run has none (a skipped update's loss). */
 const measure = z.number().nullable();
 
+/** Grey pixels of the sample grid's images, 0 black, one image after the other. */
+const pixels = z
+  .instanceof(Uint8Array)
+  .refine((bytes) => bytes.byteLength <= limits.sampleBytes)
+  .meta({ maxBytes: limits.sampleBytes });
+
 const address = z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535) });
 
 const engineProbe = z.strictObject({ name: z.string().max(64), usable: z.boolean(), reason: text });
@@ -136,6 +142,8 @@ export const upSchemas = {
     /** The member whose link was lost or silent; null when the fault is not a link's. */
     neighbour: id.nullable(),
   }),
+  /** The grid of sample images after `step` steps: repeated until the coordinator has it. */
+  sample: z.strictObject({ workerId: id, ringEpoch: count, step: count, images: pixels }),
   checkpointed: z.strictObject({
     workerId: id,
     task: id,
@@ -197,6 +205,10 @@ export const downSchemas = {
     committed: count,
     /** Rank 0 reports this often. */
     reportEverySteps: count.min(1),
+    /** When sample images are made: see isSampleStep. */
+    sampleEverySteps: count.min(1),
+    /** Samples of up to this many steps are there. */
+    sampledSteps: count,
   }),
   /** Before `update`, put the replica state into the object store. Sent again until done. */
   checkpoint: z.strictObject({
@@ -220,6 +232,8 @@ export const allSchemas = {
   announce: z.strictObject({ term, runId: id }),
   /** Leave the ring epoch and say where you stand. Starts that follow carry a ring epoch above `ringEpoch`. */
   survey: z.strictObject({ term, survey: count, ringEpoch: count }),
+  /** Samples of up to `step` steps are there. */
+  sampled: z.strictObject({ term, step: count }),
   /** The run is over. */
   stop: z.strictObject({ term, reason: text, failed: z.boolean() }),
 } as const;

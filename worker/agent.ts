@@ -11,6 +11,7 @@ import type { Bus } from '../proto/runtime/bus.js';
 import type { FaultHook } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
 import type { EngineProbe } from './engine/index.js';
+import type { WorkerMetrics } from './metrics.js';
 import { ObjectFiles } from './object-files.js';
 import type { FromReplica, ReplicaHost } from './replica/index.js';
 import { TaskResults } from './task-results.js';
@@ -36,6 +37,7 @@ export interface AgentOptions {
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
   readonly fault: FaultHook;
+  readonly metrics: WorkerMetrics;
   /** For the object store alone: heartbeats must not stand behind 24 MB of a checkpoint. */
   readonly objects: NatsConnection;
 }
@@ -56,6 +58,8 @@ export class Agent {
   private failure: UpMessage<'failure'> | null = null;
   private beat = { value: -1, sinceMs: 0 };
   private readonly results: TaskResults;
+  /** Sample grids that the coordinator may not have yet, by step. */
+  private readonly samples = new Map<number, UpMessage<'sample'>>();
   private readonly timers: NodeJS.Timeout[] = [];
   private isOver = false;
   private finish: (end: WorkerEnd) => void = () => undefined;
@@ -90,6 +94,7 @@ export class Agent {
     bus.onDown('start', workerId, (start) => {
       if (!this.obeys(start.term)) return;
       this.failure = this.failure !== null && this.failure.ringEpoch >= start.ringEpoch ? this.failure : null;
+      this.samples.clear();
       replica.post({ kind: 'start', start });
     });
     for (const topic of ['checkpoint', 'export'] as const) {
@@ -118,10 +123,20 @@ export class Agent {
       this.failure = null;
       replica.post({ kind: 'survey', ...message });
     });
+    bus.onAll('sampled', ({ term, step }) => {
+      if (this.obeys(term)) this.samples.delete(step);
+    });
     bus.onAll('stop', ({ term, reason, failed }) => {
       if (this.obeys(term)) this.end({ exitStatus: failed ? 1 : 0, message: reason });
     });
     bus.onConnection((up) => replica.setOffline(!up));
+  }
+
+  /** Whether the engine is up and the coordinator is heard; else what is missing, in words. */
+  unready(): string | null {
+    if (this.runId === null) return 'no coordinator has answered yet';
+    if (this.ready === null) return 'the engine is being prepared';
+    return this.leaving === null ? null : 'leaving';
   }
 
   /** Leaves in order: goes on until the others can do without this worker, or have not taken over in time. */
@@ -198,6 +213,11 @@ export class Agent {
     if (!this.surveyed) this.tellReady();
     if (this.failure !== null) this.bus.up('failure', workerId, this.failure);
     if (this.leaving !== null) this.tellLeaving();
+    this.tellSamples();
+  }
+
+  private tellSamples(): void {
+    for (const sample of this.samples.values()) this.bus.up('sample', this.options.workerId, sample);
   }
 
   private tellReady(): void {
@@ -215,6 +235,7 @@ export class Agent {
     if (this.runId !== null) return;
     this.runId = runId;
     this.files = new ObjectFiles(this.options.objects, runId);
+    this.options.metrics.welcomed(spec);
     this.log.info({ runId, engine: spec.engine }, 'welcomed');
     this.replica.post({ kind: 'prepare', runId, spec });
   }
@@ -239,6 +260,12 @@ export class Agent {
           engineFingerprint,
           firstShardMs,
         };
+        this.options.metrics.prepared({
+          worker: this.options.name,
+          engine,
+          engineVersion,
+          threads: engineThreads,
+        });
         this.log.info({ engine, engineVersion, engineThreads, engineFingerprint }, 'engine is up');
         return this.tellReady();
       }
@@ -251,13 +278,19 @@ export class Agent {
         return bus.up('started', workerId, { workerId, ringEpoch, nextUpdate, stateFingerprint });
       }
       case 'report': {
-        const { rows, fingerprints, ...rest } = message.report;
+        const { rows, fingerprints, durations, ...rest } = message.report;
+        this.options.metrics.observe(rest.totals, durations);
         return bus.up('report', workerId, {
           workerId,
           ...rest,
           rows: [...rows],
           fingerprints: [...fingerprints],
         });
+      }
+      case 'sample': {
+        const { ringEpoch, step, images } = message;
+        this.samples.set(step, { workerId, ringEpoch, step, images });
+        return this.tellSamples();
       }
       case 'need':
         return bus.up('need', workerId, {

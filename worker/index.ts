@@ -1,3 +1,9 @@
-export { ENGINE_NAMES, chooseEngine, probeEngines, type EngineName } from './engine/index.js';
+export {
+  ENGINE_NAMES,
+  chooseEngine,
+  probeEngines,
+  type EngineName,
+  type EngineProbe,
+} from './engine/index.js';
 export { requireWasmSimd } from './kernels/index.js';
 export { runWorker, type WorkerOptions } from './main.js';

@@ -3,10 +3,13 @@ import { hostname } from 'node:os';
 import { messageOf, OperationalError } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import { plannedFaults } from '../proto/runtime/fault-injection.js';
+import { HttpEndpoint } from '../proto/runtime/http-endpoint.js';
 import type { Log } from '../proto/runtime/log.js';
+import { metricsApp } from '../proto/runtime/metrics-app.js';
 import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { Agent, type WorkerEnd } from './agent.js';
 import { chooseEngine, probeEngines } from './engine/index.js';
+import { WorkerMetrics } from './metrics.js';
 import { ReplicaHost } from './replica/index.js';
 
 /** A NATS server that is started at the same time, or is just being started again. */
@@ -20,6 +23,9 @@ export interface WorkerOptions {
   readonly natsCredentialsFile: string | undefined;
   readonly advertiseHost: string;
   readonly ringPort: number;
+  /** Where `/metrics`, `/healthz` and `/readyz` are; 0 for a free port. */
+  readonly metricsPort: number;
+  readonly httpHost: string;
   /** `auto`, or the one engine that this worker may use. */
   readonly engine: string;
   /** Threads that the engine may use where that changes no bit. */
@@ -36,6 +42,7 @@ export async function runWorker(
   let bus: Bus | null = null;
   let objects: Bus | null = null;
   let replica: ReplicaHost | null = null;
+  let endpoint: HttpEndpoint | null = null;
   try {
     const name =
       options.name ??
@@ -69,13 +76,29 @@ export async function runWorker(
     });
     bus = await connecting;
     objects = await connect('objects of');
-    const { advertiseHost } = options;
+    const { advertiseHost, httpHost } = options;
+    const [toReplica, toBus] = [replica, bus];
+    const metrics = new WorkerMetrics({
+      rejections: bus.rejections,
+      refusals: () => toReplica.refusals(),
+      progress: () => toReplica.progress(),
+      reconnects: () => toBus.reconnects,
+    });
     const agent = new Agent(
       bus,
       replica,
-      { workerId, name, advertiseHost, probes, engine: choice.name, fault, objects: objects.connection },
+      {
+        ...{ workerId, name, advertiseHost, probes, fault, metrics },
+        engine: choice.name,
+        objects: objects.connection,
+      },
       log,
     );
+    const app = metricsApp({ registry: () => metrics.registry, unready: () => agent.unready() });
+    endpoint = await HttpEndpoint.listen({
+      ...{ app, host: httpHost, port: options.metricsPort, flag: '--metrics-port' },
+    });
+    log.info({ host: httpHost, port: endpoint.port }, 'tells its metrics');
     const onStop = (): void => agent.leave('asked to stop');
     stop.addEventListener('abort', onStop);
     if (stop.aborted) onStop();
@@ -88,6 +111,7 @@ export async function runWorker(
       message: messageOf(error),
     };
   } finally {
+    await endpoint?.close();
     await bus?.close();
     await objects?.close();
     await replica?.close();

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   loadPublishedFile,
@@ -51,6 +52,10 @@ export interface MnistOptions extends Omit<FetchOptions, 'mirrors'> {
   readonly cacheFolder: string;
   readonly mirrors?: readonly string[] | undefined;
 }
+
+/** Whether the training images need no download any more. */
+export const isMnistCached = (cacheFolder: string): boolean =>
+  existsSync(join(cacheFolder, 'mnist', MNIST_FILES['train-images'].name));
 
 /**
  * One of MNIST's four files, from the cache, else from the first mirror that has it whole. Throws

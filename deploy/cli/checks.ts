@@ -14,25 +14,16 @@ export function addDoctor(doctor: Command, exit: (status: number) => void): void
       ),
     )
     .action(async (flags: DoctorFlags) => {
-      const [{ cacheFolder }, { findNatsServer }] = await Promise.all([
-        import('../../proto/runtime/cache-folder.js'),
-        import('../nats-server/index.js'),
-      ]);
+      const { cacheFolder } = await import('../../proto/runtime/cache-folder.js');
       const say = (line: string): void => void process.stdout.write(`${line}\n`);
-      const server = await findNatsServer({
-        environment: process.env,
-        cacheFolder: cacheFolder(process.env),
-        onProgress: say,
-      });
-      say(`nats-server: ${server.version} (${server.from}: ${server.path})`);
-      if (flags.fetchNatsServer === true) return exit(0);
-      const { chooseEngine, probeEngines } = await import('../../worker/index.js');
-      say(`node: ${process.version} on ${process.platform} ${process.arch}`);
-      const probes = await probeEngines(process.env);
-      for (const probe of probes)
-        say(`engine ${probe.name}: ${probe.usable ? 'usable' : 'not usable'} (${probe.reason})`);
-      const choice = chooseEngine(probes, 'auto');
-      say(`a worker would take ${choice.name}: ${choice.reason}`);
-      exit(0);
+      const options = { environment: process.env, cacheFolder: cacheFolder(process.env) };
+      if (flags.fetchNatsServer === true) {
+        const { findNatsServer } = await import('../nats-server/index.js');
+        const server = await findNatsServer({ ...options, onProgress: say });
+        say(`nats-server: ${server.version} (${server.from}: ${server.path})`);
+        return exit(0);
+      }
+      const { examine } = await import('../doctor/index.js');
+      exit((await examine({ ...options, say })) ? 0 : 1);
     });
 }

@@ -17,6 +17,15 @@ function positiveNumber(text: string): number {
   throw new InvalidArgumentError('A number above 0 was expected.');
 }
 
+function hostNames(text: string): readonly string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
+  if (names.every((name) => /^[a-z0-9.-]+$/.test(name))) return names;
+  throw new InvalidArgumentError('Host names with commas between them were expected, without ports.');
+}
+
 function identifier(text: string): string {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
   throw new InvalidArgumentError('1 to 64 letters, digits, - or _ were expected.');
@@ -146,6 +155,34 @@ export const options = {
       .env('GAN_RING_PORT')
       .default(0)
       .argParser(wholeNumber(0, 65_535)),
+  httpHost: () =>
+    new Option(
+      '--http-host <address>',
+      'address on which the live page and metrics are served; 0.0.0.0 for all',
+    )
+      .env('GAN_HTTP_HOST')
+      .default('127.0.0.1'),
+  httpPort: () =>
+    new Option('--http-port <port>', 'port of the live page; 0 takes a free one')
+      .env('GAN_HTTP_PORT')
+      .default(0)
+      .argParser(wholeNumber(0, 65_535)),
+  httpAllowedHosts: () =>
+    new Option(
+      '--http-allowed-hosts <names>',
+      'names by which the live page is reached, with commas; localhost and addresses always are',
+    )
+      .env('GAN_HTTP_ALLOWED_HOSTS')
+      .argParser(hostNames),
+  metricsPort: () =>
+    new Option('--metrics-port <port>', 'port of /metrics, /healthz and /readyz; 0 takes a free one')
+      .env('GAN_METRICS_PORT')
+      .default(0)
+      .argParser(wholeNumber(0, 65_535)),
+  sampleEvery: () =>
+    new Option('--sample-every <steps>', 'steps between two sample grids (default: one pass)')
+      .env('GAN_SAMPLE_EVERY')
+      .argParser(wholeNumber(1, 1_000_000)),
   refusalEndsRun: () =>
     new Option('--refusal-ends-run', 'a worker that does not fit ends the run, as on one machine').hideHelp(),
   engineThreads: () =>

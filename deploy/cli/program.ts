@@ -4,6 +4,7 @@ import { INTERRUPTED, UsageError } from '../../proto/index.js';
 import { addDoctor } from './checks.js';
 import { options } from './options.js';
 import { addScale } from './scale.js';
+import { addWatch } from './watch.js';
 import { stopSignals } from './stop-signals.js';
 
 interface SpecFlags {
@@ -20,6 +21,10 @@ interface SpecFlags {
   readonly prefetch: number;
   readonly checkpointEveryS: number;
   readonly waitWorkersS: number;
+  readonly sampleEvery?: number;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly httpAllowedHosts?: readonly string[];
   readonly natsUrl?: string;
   readonly natsCredsFile?: string;
   readonly logLevel: string;
@@ -34,6 +39,7 @@ interface CoordinatorFlags extends SpecFlags {
   readonly workers: number;
   readonly cluster: string;
   readonly runId?: string;
+  readonly metricsPort: number;
   readonly refusalEndsRun?: boolean;
 }
 
@@ -44,6 +50,8 @@ interface WorkerFlags {
   readonly workerId?: string;
   readonly advertiseHost: string;
   readonly ringPort: number;
+  readonly httpHost: string;
+  readonly metricsPort: number;
   readonly engineThreads: number;
   readonly engine?: string;
   readonly logLevel: string;
@@ -61,6 +69,13 @@ const specOf = (flags: SpecFlags) => ({
   shardBatch: flags.shardBatch,
   engine: flags.engine,
   length: lengthOf(flags),
+});
+
+/** Where the run can be watched. */
+const watchOf = ({ httpHost, httpPort, httpAllowedHosts }: SpecFlags) => ({
+  httpHost,
+  httpPort,
+  httpAllowedHosts: httpAllowedHosts ?? [],
 });
 
 function required<T>(value: T | undefined, flag: string, environment: string): T {
@@ -81,6 +96,10 @@ const specOptions = [
   options.prefetch,
   options.checkpointEveryS,
   options.waitWorkersS,
+  options.sampleEvery,
+  options.httpHost,
+  options.httpPort,
+  options.httpAllowedHosts,
   options.out,
   options.resume,
   options.natsUrl,
@@ -128,6 +147,8 @@ export function buildProgram(exit: (status: number) => void): Command {
             prefetch: flags.prefetch,
             checkpointEveryS: flags.checkpointEveryS,
             waitWorkersS: flags.waitWorkersS,
+            sampleEverySteps: flags.sampleEvery ?? null,
+            ...watchOf(flags),
             out: flags.out,
             resume: flags.resume === true,
             natsUrl: flags.natsUrl,
@@ -142,11 +163,6 @@ export function buildProgram(exit: (status: number) => void): Command {
     },
   );
   for (const option of [options.workers, ...specOptions, options.json]) train.addOption(option());
-
-  addScale(
-    command(program, 'scale', 'change the number of workers of a cluster that runs on this machine'),
-    exit,
-  );
 
   const coordinator = command(program, 'coordinator', 'the coordinator of a real cluster').action(
     async (flags: CoordinatorFlags) => {
@@ -176,6 +192,9 @@ export function buildProgram(exit: (status: number) => void): Command {
           workers: flags.workers,
           waitWorkersS: flags.waitWorkersS,
           checkpointEveryS: flags.checkpointEveryS,
+          sampleEverySteps: flags.sampleEvery ?? null,
+          ...watchOf(flags),
+          metricsPort: flags.metricsPort,
           resume: flags.resume === true,
           refusalEndsRun: flags.refusalEndsRun === true,
         },
@@ -192,6 +211,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.runId,
     options.expectedWorkers,
     ...specOptions,
+    options.metricsPort,
     options.refusalEndsRun,
   ]) {
     coordinator.addOption(option());
@@ -214,6 +234,8 @@ export function buildProgram(exit: (status: number) => void): Command {
           natsCredentialsFile: flags.natsCredsFile,
           advertiseHost: flags.advertiseHost,
           ringPort: flags.ringPort,
+          httpHost: flags.httpHost,
+          metricsPort: flags.metricsPort,
           engineThreads: flags.engineThreads,
           engine: flags.engine ?? 'auto',
         },
@@ -231,6 +253,8 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.engine,
     options.advertiseHost,
     options.ringPort,
+    options.httpHost,
+    options.metricsPort,
     options.engineThreads,
     options.natsUrl,
     options.natsCredsFile,
@@ -238,6 +262,13 @@ export function buildProgram(exit: (status: number) => void): Command {
   ]) {
     worker.addOption(option());
   }
+
+  addWatch(command(program, 'watch', 'follow a run that goes on elsewhere'), exit);
+
+  addScale(
+    command(program, 'scale', 'change the number of workers of a cluster that runs on this machine'),
+    exit,
+  );
 
   addDoctor(
     command(program, 'doctor', 'tell what this machine has, and what to do about what is missing'),

@@ -15,6 +15,8 @@ export interface ClusterSettings {
   /** The engine that was chosen for all. */
   readonly engine: string;
   readonly nats: NatsAccess;
+  /** The same when the coordinator is started again, so that pages find it. */
+  readonly httpPort: number;
 }
 
 const given = (flag: string, value: string | number | undefined): string[] =>
@@ -42,6 +44,10 @@ export function coordinatorArguments(settings: ClusterSettings): readonly string
     '--prefetch', String(options.prefetch),
     '--checkpoint-every-s', String(options.checkpointEveryS),
     '--wait-workers-s', String(options.waitWorkersS),
+    ...given('--sample-every', options.sampleEverySteps ?? undefined),
+    '--http-host', options.httpHost,
+    '--http-port', String(settings.httpPort),
+    ...given('--http-allowed-hosts', options.httpAllowedHosts.join(',') || undefined),
     ...given('--seed', options.seed),
     ...given('--recipe', options.recipe),
     ...given('--shards', options.shards),

@@ -1,3 +1,4 @@
+export { findCluster } from './cluster-file.js';
 export { scale } from './scale.js';
 export { train } from './train.js';
 export type { TrainOptions } from './train-options.js';

@@ -38,6 +38,7 @@ function tellLastWord(ended: OutMessage<'ended'>, step: number, out: string, vie
   view.say(
     `  ${join(out, 'generator.onnx')}    the generator, for ONNX Runtime; model.json + weights.bin for TensorFlow.js`,
   );
+  view.say(`  ${join(out, 'progress.gif')}      the digits as they grew; losses.png: the losses, drawn`);
   view.say(`  ${join(out, 'history.csv')}       losses, a row a step`);
   view.say(`  ${join(out, 'run.json')}          the record of the run`);
   return exitStatus;

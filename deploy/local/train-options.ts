@@ -9,6 +9,11 @@ export interface TrainOptions extends SpecRequest {
   readonly prefetch: number;
   readonly checkpointEveryS: number;
   readonly waitWorkersS: number;
+  readonly sampleEverySteps: number | null;
+  /** Of the live page; 0 for a free one. */
+  readonly httpPort: number;
+  readonly httpHost: string;
+  readonly httpAllowedHosts: readonly string[];
   readonly out: string | undefined;
   readonly resume: boolean;
   readonly natsUrl: string | undefined;

@@ -16,6 +16,7 @@ import { grouped, workersWords, type ProgressView } from '../terminal/index.js';
 import { ClusterProcess, ganCluster } from './child.js';
 import { removeClusterFile, writeClusterFile } from './cluster-file.js';
 import { coordinatorArguments, workerArguments, type ClusterSettings } from './command-lines.js';
+import { pageUrl, reserveHttpPort } from './http-port.js';
 import { tellEnd } from './last-words.js';
 import { LocalCluster, type LocalClusterParts } from './local-cluster.js';
 import { NatsKeeper } from './nats-keeper.js';
@@ -91,6 +92,7 @@ async function prepareAndTrain(
         })
       : null;
   interrupt.throwIfAborted();
+  const httpPort = await reserveHttpPort(options.httpHost, options.httpPort);
   folder.create();
   let nats: NatsKeeper | null = null;
   try {
@@ -106,7 +108,16 @@ async function prepareAndTrain(
       url: options.natsUrl ?? '',
       credentialsFile: options.natsCredsFile && resolve(options.natsCredsFile),
     };
-    const plan = { options, folder, data: data.source, engine: choice.name, nats: access, shards, steps };
+    const plan = {
+      options,
+      folder,
+      data: data.source,
+      engine: choice.name,
+      nats: access,
+      httpPort,
+      shards,
+      steps,
+    };
     return await runCluster(plan, nats?.over, view, interrupt, kill);
   } finally {
     view.close();
@@ -160,6 +171,7 @@ async function runCluster(
     };
     await writeClusterFile(path, { ...access, launcherPid: process.pid, startedMs: Date.now(), shards });
     view.say(`run ${runId}: ${grouped(steps)} steps with ${workersWords(workers)}, results in ${out}`);
+    view.say(`live page: ${pageUrl(options.httpHost, plan.httpPort)}`);
     const end = await cluster.run(interrupt, kill);
     view.close();
     return tellEnd(end, cluster.lastStatus?.step ?? 0, out, view);

@@ -86,6 +86,8 @@ function judgedAssignment(frame: Uint8Array): Assignment {
 export class Bus {
   /** Messages that came and were dropped. The bus counts what does not fit; what is stale, whoever knows that. */
   readonly rejections = new Rejections();
+  /** Times that the connection was lost and made again. */
+  reconnects = 0;
 
   private constructor(
     /** For JetStream: key-value and object stores. */
@@ -125,7 +127,9 @@ export class Bus {
       inboxPrefix: `_INBOX_${options.cluster}`,
       ...credentials(options.credentialsFile),
     });
-    return new Bus(connection, options);
+    const bus = new Bus(connection, options);
+    bus.onConnection((up) => (bus.reconnects += Number(up)));
+    return bus;
   }
 
   up<T extends UpTopic>(topic: T, workerId: string, message: UpMessage<T>): void {

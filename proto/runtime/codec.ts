@@ -55,7 +55,7 @@ export function decodeMessage<S extends z.ZodType>(
  * Looks over a message before it is unpacked. msgpackr reads more than our messages are made of, whatever its options:
  * extensions that compile functions and regular expressions, and references by which half a kilobyte becomes a value
  * whose description, in the words of its own error, never ends. So only what messages are made of gets there: maps with
- * text for keys, arrays, text, numbers, booleans and null, in bounded number and depth, all of which is there.
+ * text for keys, arrays, text, bytes, numbers, booleans and null, in bounded number and depth, all of which is there.
  */
 class PlainScan {
   private readonly view: DataView;
@@ -101,6 +101,10 @@ class PlainScan {
       case 0xcf: // uint64
       case 0xd3: // int64
         return this.skip(8);
+      case 0xc4: // bytes
+      case 0xc5:
+      case 0xc6:
+        return this.skip(this.length(1 << (kind - 0xc4)));
       case 0xd9: // text
       case 0xda:
       case 0xdb:

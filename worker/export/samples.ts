@@ -12,24 +12,31 @@ const HEADER_BYTES = 16;
 export type Generate = (noise: Float32Array) => Promise<Float32Array>;
 
 /**
- * An IDX file of 25 images that `generate` makes from the run's fixed noise: the same noise at every step, so that
- * pictures from one run can be laid over each other.
+ * 25 images that `generate` makes from the run's fixed noise, uint8 [25, imageSize], 0 black: the same noise at every step, so
+ * that pictures from one run can be laid over each other.
  */
-export async function sampleImagesIdx(spec: RunSpec, generate: Generate): Promise<Uint8Array> {
+export async function sampleImages(spec: RunSpec, generate: Generate): Promise<Uint8Array<ArrayBuffer>> {
   const { inputSize } = spec.model.generator;
-  const imageSize = sizedLayers(spec.model.generator).at(-1)?.outputSize ?? 0;
-  const side = Math.sqrt(imageSize);
-  invariant(Number.isInteger(side), `images are square: ${imageSize} pixels`);
   const noise = new Float32Array(SAMPLE_COUNT * inputSize);
   fillNormal(noise, { seed: spec.seed, stream: 'samples' });
   const images = await generate(noise);
-  invariant(images.length === SAMPLE_COUNT * imageSize, 'one image for each row of noise');
+  invariant(images.length === SAMPLE_COUNT * imageSizeOf(spec), 'one image for each row of noise');
+  return new Uint8Array(Uint8ClampedArray.from(images, pixel).buffer);
+}
+
+/** The same as an IDX file. */
+export async function sampleImagesIdx(spec: RunSpec, generate: Generate): Promise<Uint8Array> {
+  const side = Math.sqrt(imageSizeOf(spec));
+  invariant(Number.isInteger(side), `images are square: ${side} x ${side} pixels`);
+  const images = await sampleImages(spec, generate);
   const bytes = new Uint8Array(HEADER_BYTES + images.length);
   const header = new DataView(bytes.buffer);
   [IDX3_UBYTE, SAMPLE_COUNT, side, side].forEach((word, i) => header.setUint32(4 * i, word, false));
-  bytes.set(Uint8ClampedArray.from(images, pixel), HEADER_BYTES);
+  bytes.set(images, HEADER_BYTES);
   return bytes;
 }
+
+const imageSizeOf = (spec: RunSpec): number => sizedLayers(spec.model.generator).at(-1)?.outputSize ?? 0;
 
 /** Back from [-1, 1] to 0 .. 255, before clamping. */
 const pixel = (value: number): number => Math.round((value + 1) * 127.5);

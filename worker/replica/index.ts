@@ -1,2 +1,2 @@
-export type { FromReplica } from './port.js';
-export { ReplicaHost } from './replica-host.js';
+export { PHASES, type FromReplica, type PhaseDurations } from './port.js';
+export { ReplicaHost, type ReplicaProgress } from './replica-host.js';

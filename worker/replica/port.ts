@@ -1,6 +1,7 @@
 import type { DownMessage, RunSpec, RunSpecDraft, UpdateRow, WorkerTotals } from '../../proto/index.js';
 import type { RejectionReason } from '../../proto/runtime/rejections.js';
 import type { NamedFile } from '../export/index.js';
+import { REFUSAL_REASONS } from '../ring/index.js';
 
 /** Something to be done before `update` is computed. */
 export type ReplicaTask =
@@ -36,12 +37,17 @@ export type ToReplica =
   | { readonly kind: 'fetched'; readonly object: string; readonly bytes: Uint8Array }
   | { readonly kind: 'notFetched'; readonly object: string; readonly message: string };
 
+/** Where the time of one update went, in ms. */
+export type PhaseDurations = Record<'wait' | 'compute' | 'reduce' | 'update', number>;
+
 export interface ReplicaReport {
   readonly ringEpoch: number;
   readonly nextUpdate: number;
   readonly rows: readonly UpdateRow[];
   readonly fingerprints: readonly { readonly update: number; readonly fingerprint: string }[];
   readonly totals: WorkerTotals;
+  /** Of the updates since the report before; they stay with the worker. */
+  readonly durations: readonly PhaseDurations[];
 }
 
 /** What the replica thread tells the control thread. */
@@ -72,6 +78,12 @@ export type FromReplica =
       readonly stateFingerprint: string;
     }
   | { readonly kind: 'report'; readonly report: ReplicaReport }
+  | {
+      readonly kind: 'sample';
+      readonly ringEpoch: number;
+      readonly step: number;
+      readonly images: Uint8Array<ArrayBuffer>;
+    }
   | {
       readonly kind: 'need';
       readonly ringEpoch: number;
@@ -117,7 +129,9 @@ export const PROGRESS = {
   beat: 3,
   /** By the control thread: 1 while NATS is away. */
   offline: 4,
-  length: 5,
+  /** From here on: peers that were turned away, in the order of REFUSAL_REASONS. */
+  refusals: 5,
+  length: 5 + REFUSAL_REASONS.length,
 } as const;
 export const PHASES = ['idle', 'fetch', 'open', 'wait', 'compute', 'reduce', 'update'] as const;
 export type PhaseName = (typeof PHASES)[number];

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { OperationalError } from '../../proto/index.js';
 import { compiledUrl } from '../../proto/runtime/compiled-url.js';
+import { REFUSAL_REASONS, type RefusalReason } from '../ring/index.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
 
 export interface ReplicaThreadData {
@@ -94,6 +95,15 @@ export class ReplicaHost {
       phase: PHASES[Atomics.load(this.shared, PROGRESS.phase)] ?? 'idle',
       beat: Atomics.load(this.shared, PROGRESS.beat),
     };
+  }
+
+  /** Peers that the ring's port has turned away, by reason. */
+  refusals(): Record<RefusalReason, number> {
+    const counts = REFUSAL_REASONS.map((reason, i) => [
+      reason,
+      Atomics.load(this.shared, PROGRESS.refusals + i),
+    ]);
+    return Object.fromEntries(counts) as Record<RefusalReason, number>;
   }
 
   /** Whether NATS is away: a neighbour that has no work is no silent one. */

@@ -12,6 +12,7 @@ import { createExactEngine, ENGINE_NAMES } from '../engine/index.js';
 import { KERNELS_VERSION, allocationBytes, loadKernels } from '../kernels/index.js';
 import {
   ADDER_SCRATCH_BYTES,
+  REFUSAL_REASONS,
   RingServer,
   fetchState,
   kernelAdder,
@@ -28,6 +29,7 @@ import type { ReplicaThreadData } from './replica-host.js';
 import { ReplicaState } from './replica-state.js';
 import { Replica } from './replica.js';
 import { Reporter } from './reporter.js';
+import { SampleLog } from './sample-log.js';
 import { MAX_LOG_BYTES } from './row-log.js';
 import { stateLayout } from './state-layout.js';
 import { UpdatePace } from './update-pace.js';
@@ -170,6 +172,7 @@ async function prepare(
     updateStep,
     inbox,
     reporter,
+    samples: new SampleLog(),
     pace,
     generate: (noise) => engine.generate(noise, state.statistics),
     openRing: open,
@@ -211,7 +214,11 @@ function takeAssignment(frame: Uint8Array, replica: Replica): void {
 }
 
 async function main(): Promise<void> {
-  const server = await RingServer.listen({ host: ringHost, port: ringPort });
+  const server = await RingServer.listen({
+    host: ringHost,
+    port: ringPort,
+    onRefused: (reason) => Atomics.add(shared, PROGRESS.refusals + REFUSAL_REASONS.indexOf(reason), 1),
+  });
   post({ kind: 'listening', port: server.port });
   let replica: Replica | null = null;
   // Surveys and starts are followed one after the other, in the order in which they came.

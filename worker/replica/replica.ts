@@ -2,20 +2,23 @@ import { createHash } from 'node:crypto';
 import {
   OperationalError,
   messageOf,
+  isSampleStep,
   networkOf,
   shardsOfRank,
   stepOf,
+  stepsPerPass,
   type Assignment,
   type DownMessage,
   type RunSpec,
 } from '../../proto/index.js';
 import type { FaultHook } from '../../proto/runtime/fault-injection.js';
-import { exportGenerator } from '../export/index.js';
+import { exportGenerator, sampleImages } from '../export/index.js';
 import { RingError, type HeldState, type Neighbour, type Ring } from '../ring/index.js';
 import type { AssignmentInbox, AssignmentRefusal } from './assignment-inbox.js';
 import type { FromReplica, PhaseName, ReplicaTask } from './port.js';
 import type { ReplicaState } from './replica-state.js';
 import type { Reporter } from './reporter.js';
+import type { Sample, SampleLog } from './sample-log.js';
 import type { UpdatePace } from './update-pace.js';
 import type { OwnShard, UpdateStep } from './update-step.js';
 
@@ -44,6 +47,7 @@ export interface ReplicaParts {
   readonly updateStep: UpdateStep;
   readonly inbox: AssignmentInbox;
   readonly reporter: Reporter;
+  readonly samples: SampleLog;
   readonly pace: UpdatePace;
   readonly generate: (noise: Float32Array) => Promise<Float32Array>;
   /** `onFailure` is told of a ring that fails between two reductions. */
@@ -189,7 +193,7 @@ export class Replica {
 
   /** @param onSettled called when all members have their state, before it changes: nobody needs this one's any more */
   private async train(start: Start, signal: AbortSignal, onSettled: () => void): Promise<void> {
-    const { state, inbox, spec, reporter, pace, post, nowMs, fault } = this.parts;
+    const { state, inbox, spec, reporter, samples, pace, post, nowMs, fault } = this.parts;
     inbox.open(start.ringEpoch, stepOf(start.nextUpdate), start.committed);
     reporter.open();
     this.progress('open');
@@ -203,6 +207,7 @@ export class Replica {
         stateFingerprint: state.fingerprint(),
       };
       post(this.started);
+      if (rank === 0) for (const sample of samples.after(start.sampledSteps)) this.tellSample(start, sample);
       let countedSent = 0;
       let countedReceived = 0;
       for (;;) {
@@ -235,10 +240,25 @@ export class Replica {
         inbox.dropBelow(step + 1);
         reporter.rows.dropBelow(Math.min(inbox.durable, inbox.committed));
         if (reporter.isDue(rank, start.reportEverySteps, nowMs())) this.report(start.ringEpoch);
+        if (isSampleStep(step + 1, start.sampleEverySteps) || (step + 1) % stepsPerPass(spec) === 0) {
+          const sample = await this.makeSample(step + 1);
+          signal.throwIfAborted();
+          samples.add(sample);
+          if (rank === 0) this.tellSample(start, sample);
+        }
       }
     } finally {
       ring.close();
     }
+  }
+
+  private async makeSample(step: number): Promise<Sample> {
+    const { spec, generate } = this.parts;
+    return { step, images: await sampleImages(spec, generate) };
+  }
+
+  private tellSample({ ringEpoch }: Start, { step, images }: Sample): void {
+    this.parts.post({ kind: 'sample', ringEpoch, step, images });
   }
 
   private rankIn(start: Start): number {
@@ -253,6 +273,7 @@ export class Replica {
     if (stands && stateFingerprint !== null && state.fingerprint() === stateFingerprint) return;
     this.progress('fetch');
     updateStep.forget();
+    this.parts.samples.truncate(stepOf(nextUpdate));
     switch (source.kind) {
       case 'initial':
         state.initialise(spec.seed);

@@ -1,5 +1,5 @@
 import { NO_TOTALS, type WorkerTotals } from '../../proto/index.js';
-import type { ReplicaReport } from './port.js';
+import type { PhaseDurations, ReplicaReport } from './port.js';
 import { RowLog } from './row-log.js';
 
 /** Nobody who computes is silent for longer. */
@@ -10,6 +10,8 @@ export class Reporter {
   readonly rows = new RowLog();
   private fingerprints: { update: number; fingerprint: string }[] = [];
   private unreported = 0;
+  private durations: PhaseDurations[] = [];
+  private told: WorkerTotals = NO_TOTALS;
   private first = true;
   readonly totals: { -readonly [name in keyof WorkerTotals]: number } = { ...NO_TOTALS };
 
@@ -25,6 +27,14 @@ export class Reporter {
   /** An update was applied, and its row is in the log. */
   addUpdate(): void {
     this.unreported += 1;
+    const { told } = this;
+    const now = (this.told = { ...this.totals });
+    this.durations.push({
+      wait: now.waitMs - told.waitMs,
+      compute: now.computeMs - told.computeMs,
+      reduce: now.reduceMs - told.reduceMs,
+      update: now.updateMs - told.updateMs,
+    });
   }
 
   addFingerprint(update: number, fingerprint: string): void {
@@ -58,7 +68,9 @@ export class Reporter {
       rows: this.rows.since(committed),
       fingerprints: this.fingerprints,
       totals: { ...this.totals },
+      durations: this.durations,
     };
+    this.durations = [];
     this.fingerprints = [];
     this.unreported = 0;
     this.first = false;

@@ -45,6 +45,16 @@ export class GanCluster {
     });
   }
 
+  /** Standard output so far. */
+  get output(): string {
+    return this.stdout;
+  }
+
+  /** Ctrl-C. */
+  interrupt(): void {
+    this.child.kill('SIGINT');
+  }
+
   /** Resolves when standard output holds `text`; rejects when the command ends without it. */
   async printed(text: string): Promise<void> {
     if (this.stdout.includes(text)) return;

@@ -37,6 +37,7 @@ const PLAN: RunPlan = {
   expectedWorkers: 2,
   waitWorkersMs: 60_000,
   checkpointEveryMs: 30_000,
+  sampleEverySteps: 1_000,
   refusalEndsRun: false,
 };
 export const ENGINE_FINGERPRINT = 'f'.repeat(64);

@@ -19,6 +19,8 @@ interface Shape {
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
   readonly exclusiveMaximum?: number;
+  /** Of a field that holds bytes, which JSON has not: its schema's `meta`. */
+  readonly maxBytes?: number;
 }
 
 /** Arrays are no longer than this in generated values: what they hold matters, not how often. */
@@ -35,7 +37,7 @@ export function largestOf<S extends z.ZodType>(schema: S): z.infer<S> {
   return largest(shapeOf(schema)) as z.infer<S>;
 }
 
-const shapeOf = (schema: z.ZodType): Shape => z.toJSONSchema(schema) as Shape;
+const shapeOf = (schema: z.ZodType): Shape => z.toJSONSchema(schema, { unrepresentable: 'any' }) as Shape;
 
 /** The shapes that a value may have, when they are several. */
 function choices(shape: Shape): readonly Shape[] | undefined {
@@ -48,6 +50,7 @@ function arbitrary(shape: Shape): fc.Arbitrary<unknown> {
   if (several) return fc.oneof(...several.map(arbitrary));
   if ('const' in shape) return fc.constant(shape.const);
   if (shape.enum) return fc.constantFrom(...shape.enum);
+  if (shape.maxBytes !== undefined) return fc.uint8Array({ maxLength: Math.min(shape.maxBytes, MAX_TEXT) });
   const { minimum: min, maximum: max, exclusiveMinimum, exclusiveMaximum } = shape;
   switch (shape.type) {
     case 'object':
@@ -99,6 +102,7 @@ function largest(shape: Shape): unknown {
   }
   if ('const' in shape) return shape.const;
   if (shape.enum) return shape.enum.at(-1);
+  if (shape.maxBytes !== undefined) return new Uint8Array(shape.maxBytes);
   switch (shape.type) {
     case 'object':
       return mapShapes(shape, largest);

@@ -87,6 +87,7 @@ export class Cluster {
     this.right.append(lineage.rows, 0);
     this.plan = {
       ...{ runId: 'run', steps, prefetch, expectedWorkers: workers, waitWorkersMs, checkpointEveryMs },
+      sampleEverySteps: 1_000,
       refusalEndsRun: false,
     };
     this.spec = draftOf(shards);

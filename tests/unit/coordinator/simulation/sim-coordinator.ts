@@ -209,6 +209,8 @@ export class RunningLead {
       case 'append':
         cluster.watcher.onAppend(this.state.term, command.rows);
         return this.history.append(command.rows, 0);
+      case 'keepSample':
+        return this.all('sampled', { step: command.step });
       case 'truncate':
         return this.history.truncate(stepOf(command.update));
       case 'settle':
@@ -253,7 +255,7 @@ export class RunningLead {
   }
 
   private sendStart(workerId: string): void {
-    const { epoch, workers, plan, committed } = this.state;
+    const { epoch, workers, plan, committed, sampledSteps } = this.state;
     if (epoch === null) return;
     const { ringEpoch, nextUpdate, stateFingerprint, source } = epoch;
     const members = epoch.world.flatMap((id) => {
@@ -262,7 +264,8 @@ export class RunningLead {
     });
     if (members.length < epoch.world.length) return;
     const state = { nextUpdate, stateFingerprint, source, committed };
-    const rest = { secret: '', reportEverySteps: reportEverySteps(plan) };
+    const { sampleEverySteps } = plan;
+    const rest = { secret: '', reportEverySteps: reportEverySteps(plan), sampleEverySteps, sampledSteps };
     this.down('start', workerId, { ringEpoch, members, ...state, ...rest });
   }
 

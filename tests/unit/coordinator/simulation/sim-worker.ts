@@ -128,6 +128,8 @@ export class SimWorker {
         this.failure = null;
         return this.thread.do(() => this.replica.order(() => this.replica.survey(term, survey, ringEpoch)));
       }
+      case 'sampled':
+        return; // simulated replicas draw nothing
       case 'stop':
         return this.end();
     }

@@ -1,0 +1,2 @@
+export { LiveFeed, type LiveFeedParts } from './live-feed.js';
+export { LiveServer, type LiveServerOptions } from './live-server.js';

@@ -1,0 +1,2 @@
+export { RunMetrics, type RunMetricsParts } from './run-metrics.js';
+export { ServedRun } from './served-run.js';

@@ -1,0 +1,6 @@
+/** The sample grids of a run, and what is drawn from them and from the history. */
+export { lossesPng } from './losses-plot.js';
+export { progressGif } from './progress-gif.js';
+export { runGrid } from './run-grid.js';
+export type { SampleFrame, SampleGrid } from './sample-grid.js';
+export { SampleShelf, type SampleShelfOptions } from './sample-shelf.js';

@@ -1,0 +1,47 @@
+import type { Rejections } from '../proto/runtime/rejections.js';
+import { compiledUrl } from '../proto/runtime/compiled-url.js';
+import type { Log } from '../proto/runtime/log.js';
+import type { Coordinator } from './coordinator.js';
+import type { History } from './history.js';
+import { LiveFeed, LiveServer } from './live/index.js';
+import { RunMetrics, type ServedRun } from './metrics/index.js';
+import type { SampleShelf } from './samples/index.js';
+
+export interface WatchedRunOptions {
+  readonly coordinator: Coordinator;
+  /** Of the process that leads. */
+  readonly holder: string;
+  readonly history: History;
+  readonly samples: SampleShelf;
+  readonly rejections: Rejections;
+  readonly served: ServedRun;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly allowedHosts: readonly string[];
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+/** Opens all by which a run can be watched: its metrics and the live page. Throws UsageError when a port is taken. */
+export async function watchRun(options: WatchedRunOptions): Promise<LiveServer> {
+  const { coordinator, samples, nowMs, log } = options;
+  const read = { state: () => coordinator.now, status: () => coordinator.status(), nowMs };
+  const metrics = new RunMetrics({ ...read, rejections: options.rejections });
+  const feed = new LiveFeed({
+    ...{ ...read, coordinator: options.holder, history: options.history },
+    sampleSteps: () => samples.steps(),
+    unixMs: () => Date.now(),
+  });
+  coordinator.observe(metrics);
+  coordinator.observe(feed);
+  options.served.start(metrics.registry, () =>
+    coordinator.now.connected ? null : 'the NATS server does not answer',
+  );
+  const server = await LiveServer.listen({
+    ...{ host: options.httpHost, port: options.httpPort, allowedHosts: options.allowedHosts, feed },
+    pageFolder: compiledUrl(import.meta.url, '../dashboards/live-page/'),
+    samplePng: (step) => samples.png(step),
+  });
+  log.info({ host: options.httpHost, port: server.port }, 'serves the live page');
+  return server;
+}

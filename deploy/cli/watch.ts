@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { options } from './options.js';
+import { stopSignals } from './stop-signals.js';
+
+interface WatchFlags {
+  readonly natsUrl?: string;
+  readonly natsCredsFile?: string;
+  readonly cluster: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+/** `watch`: the progress of a cluster that runs elsewhere, or in another terminal. */
+export function addWatch(watch: Command, exit: (status: number) => void): void {
+  for (const option of [
+    options.natsUrl,
+    options.natsCredsFile,
+    options.cluster,
+    options.scaledRun,
+    options.json,
+  ])
+    watch.addOption(option());
+  watch.action(async (flags: WatchFlags) => {
+    const { watch: run } = await import('../watch/index.js');
+    const { progressView } = await import('../terminal/index.js');
+    const view = progressView(flags.json === true, process.stdout);
+    const { interrupt } = stopSignals();
+    const { natsUrl, natsCredsFile, cluster, out } = flags;
+    exit(await run({ natsUrl, natsCredsFile, cluster, out }, view, interrupt));
+  });
+}

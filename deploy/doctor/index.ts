@@ -1,0 +1,1 @@
+export { examine, type DoctorOptions } from './doctor.js';

@@ -1,0 +1,122 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { RunStore } from '../../coordinator/index.js';
+import { INTERRUPTED, UsageError, type OutMessage } from '../../proto/index.js';
+import { Bus } from '../../proto/runtime/bus.js';
+import { findCluster } from '../local/index.js';
+import { duration, type ProgressView } from '../terminal/index.js';
+
+/** A coordinator says where the run stands three times a second. */
+const SILENT_MS = 5_000;
+/** For the first word of a cluster; a coordinator that is being started needs some seconds. */
+const FIRST_WORD_MS = 20_000;
+const LOOK_EVERY_MS = 500;
+
+export interface WatchOptions {
+  /** Undefined for a cluster on this machine, whose run folder is `out`, or the newest. */
+  readonly natsUrl: string | undefined;
+  readonly natsCredsFile: string | undefined;
+  readonly cluster: string;
+  readonly out: string | undefined;
+}
+
+type Ended = Pick<OutMessage<'ended'>, 'exitStatus' | 'message' | 'outcome'>;
+
+/**
+ * Shows a run that goes on elsewhere until it ends, and changes nothing in it. Throws UsageError when no cluster is heard.
+ * @param interrupt aborted by Ctrl-C: the watching ends, the run goes on
+ * @returns the run's exit status, 130 after Ctrl-C
+ */
+export async function watch(
+  options: WatchOptions,
+  view: ProgressView,
+  interrupt: AbortSignal,
+): Promise<number> {
+  const access = accessOf(options);
+  const bus = await Bus.connect({ ...access, name: 'gan-cluster watch' });
+  try {
+    const ended = await new Watcher(bus, view).follow(access, interrupt);
+    view.close();
+    if (ended === null) {
+      view.say('The run goes on; this only watched it.');
+      return INTERRUPTED;
+    }
+    view.say(ended.outcome === 'failed' ? `error: ${ended.message}` : `${ended.message}.`);
+    return ended.exitStatus;
+  } finally {
+    view.close();
+    await bus.close();
+  }
+}
+
+interface Access {
+  readonly url: string;
+  readonly credentialsFile: string | undefined;
+  readonly cluster: string;
+}
+
+function accessOf({ natsUrl, natsCredsFile, cluster, out }: WatchOptions): Access {
+  if (natsUrl !== undefined) return { url: natsUrl, credentialsFile: natsCredsFile, cluster };
+  const found = findCluster(out);
+  return {
+    url: found.natsUrl,
+    credentialsFile: found.natsCredentialsFile ?? undefined,
+    cluster: found.cluster,
+  };
+}
+
+/** Follows one run, also while its coordinator or NATS is away. */
+class Watcher {
+  private ended: Ended | null = null;
+  private runId: string | null = null;
+  private heardMs = performance.now();
+  private silent = false;
+
+  constructor(
+    private readonly bus: Bus,
+    private readonly view: ProgressView,
+  ) {
+    bus.onOut('status', (status) => {
+      this.heard(status.runId);
+      view.status(status);
+    });
+    bus.onOut('event', (event) => {
+      this.heard(event.runId);
+      view.event(event);
+    });
+    bus.onOut('ended', (ended) => (this.ended = ended));
+  }
+
+  private heard(runId: string): void {
+    if (this.silent)
+      this.view.say(`heard again after ${duration((performance.now() - this.heardMs) / 1000)}`);
+    this.silent = false;
+    this.heardMs = performance.now();
+    this.runId = runId;
+  }
+
+  /** Null when the watching was interrupted. */
+  async follow({ url, cluster }: Access, interrupt: AbortSignal): Promise<Ended | null> {
+    while (this.ended === null && !interrupt.aborted) {
+      const silentMs = performance.now() - this.heardMs;
+      if (this.runId === null && silentMs > FIRST_WORD_MS)
+        throw new UsageError(
+          `no run is heard of in cluster ${cluster} at ${url} for ${FIRST_WORD_MS / 1000} s: is its coordinator running?`,
+        );
+      if (this.runId !== null && silentMs > SILENT_MS) await this.onSilence(this.runId);
+      await delay(LOOK_EVERY_MS, undefined, { signal: interrupt }).catch(() => undefined); // looked at above
+    }
+    return this.ended;
+  }
+
+  /** A last word may have been lost: the store keeps it. */
+  private async onSilence(runId: string): Promise<void> {
+    if (!this.silent) this.view.say('nothing is heard from the coordinator; waiting for it');
+    this.silent = true;
+    try {
+      const store = await RunStore.open(this.bus.connection, runId);
+      this.ended = (await store.readLead())?.lead.ended ?? null;
+    } catch {
+      // NATS is away as well: looked at again
+    }
+  }
+}
