@@ -173,8 +173,8 @@ async function coordinate(
   });
   samples.truncate(stepOf(checkpoint?.update ?? 0));
   const coordinator = new Coordinator(state, { ...parts, folder, history, samples });
-  const server = await watchRun({
-    ...{ coordinator, holder, history, samples, served, log, nowMs: parts.nowMs },
+  const watched = await watchRun({
+    ...{ coordinator, holder, history, samples, served, log, nowMs: parts.nowMs, out: options.out },
     ...{ httpHost: options.httpHost, httpPort: options.httpPort, allowedHosts: options.httpAllowedHosts },
     rejections: parts.bus.rejections,
   });
@@ -183,7 +183,7 @@ async function coordinate(
   if (stop.aborted) onStop();
   try {
     const ended = await coordinator.ended;
-    await (ended === DEPOSED ? server.close() : server.end(ended.outcome, ended.message));
+    await watched.end(ended === DEPOSED ? null : ended);
     return ended;
   } finally {
     stop.removeEventListener('abort', onStop);

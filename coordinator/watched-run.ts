@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import type { Rejections } from '../proto/runtime/rejections.js';
 import { compiledUrl } from '../proto/runtime/compiled-url.js';
 import type { Log } from '../proto/runtime/log.js';
-import type { Coordinator } from './coordinator.js';
+import type { Coordinator, Ended } from './coordinator.js';
 import type { History } from './history.js';
-import { LiveFeed, LiveServer } from './live/index.js';
+import { EVENTS_FILE, EventFile, LiveFeed, LiveServer } from './live/index.js';
 import { RunMetrics, type ServedRun } from './metrics/index.js';
 import type { SampleShelf } from './samples/index.js';
 
@@ -13,6 +14,8 @@ export interface WatchedRunOptions {
   readonly holder: string;
   readonly history: History;
   readonly samples: SampleShelf;
+  /** The run's result folder. */
+  readonly out: string;
   readonly rejections: Rejections;
   readonly served: ServedRun;
   readonly httpHost: string;
@@ -22,12 +25,21 @@ export interface WatchedRunOptions {
   readonly log: Log;
 }
 
-/** Opens all by which a run can be watched: its metrics and the live page. Throws UsageError when a port is taken. */
-export async function watchRun(options: WatchedRunOptions): Promise<LiveServer> {
+/** A run that can be watched: by its metrics and on the live page. */
+export interface WatchedRun {
+  /** Tells the last word of a run that has ended; null when another coordinator leads on. */
+  end(ended: Ended | null): Promise<void>;
+}
+
+/** Opens all by which a run can be watched. Throws UsageError when a port is taken. */
+export async function watchRun(options: WatchedRunOptions): Promise<WatchedRun> {
   const { coordinator, samples, nowMs, log } = options;
   const read = { state: () => coordinator.now, status: () => coordinator.status(), nowMs };
   const metrics = new RunMetrics({ ...read, rejections: options.rejections });
+  const file = new EventFile(join(options.out, EVENTS_FILE), (text) => log.warn(text));
   const feed = new LiveFeed({
+    earlierEvents: await file.read(),
+    onEvent: (event) => file.add(event),
     ...{ ...read, coordinator: options.holder, history: options.history },
     sampleSteps: () => samples.steps(),
     unixMs: () => Date.now(),
@@ -43,5 +55,11 @@ export async function watchRun(options: WatchedRunOptions): Promise<LiveServer> 
     samplePng: (step) => samples.png(step),
   });
   log.info({ host: options.httpHost, port: server.port }, 'serves the live page');
-  return server;
+  return {
+    async end(ended) {
+      if (ended === null) await server.close();
+      else await server.end(ended.outcome, ended.message);
+      await file.settled();
+    },
+  };
 }

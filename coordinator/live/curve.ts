@@ -28,12 +28,14 @@ function mean(rows: readonly HistoryRow[], column: Column): number | null {
 
 /** Over the point's steps, and some before them where these are few. Null where the time is not known. */
 function imagesPerSecond(history: History, end: number, size: number, batch: number): number | null {
-  const first = Math.max(0, end - 1 - Math.max(size, RATE_STEPS));
-  const [from] = history.slice(first, first + 1);
-  const [to] = history.slice(end - 1, end);
+  const window = history.slice(Math.max(0, end - 1 - Math.max(size, RATE_STEPS)), end);
+  const [from] = window;
+  const to = window.at(-1);
   if (from === undefined || to === undefined) return null;
+  // Counted from the last of those that were told at the same time, also by the hundreds to a coordinator that came back.
+  const first = window.findLastIndex(({ elapsedS }) => elapsedS === from.elapsedS);
   const seconds = to.elapsedS - from.elapsedS;
-  return seconds > 0 ? ((end - 1 - first) * batch) / seconds : null;
+  return seconds > 0 ? ((window.length - 1 - first) * batch) / seconds : null;
 }
 
 /**

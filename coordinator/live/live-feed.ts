@@ -5,6 +5,7 @@ import type { RunChange, RunObserver } from '../observer.js';
 import type { RunState } from '../run-state.js';
 import { CurveTeller } from './curve.js';
 import { EventBook } from './event-book.js';
+import type { StoredEvent } from './event-file.js';
 import { WorkerBoard } from './worker-board.js';
 
 export interface LiveFeedParts {
@@ -15,6 +16,9 @@ export interface LiveFeedParts {
   readonly status: () => OutMessage<'status'>;
   /** Steps whose sample grids are kept, ascending. */
   readonly sampleSteps: () => readonly number[];
+  /** What happened before this process led. */
+  readonly earlierEvents: readonly StoredEvent[];
+  readonly onEvent: (event: StoredEvent) => void;
   readonly nowMs: () => number;
   /** Unix time in ms. */
   readonly unixMs: () => number;
@@ -25,7 +29,7 @@ export interface LiveFeedParts {
  * watchers know the same, so each message is made once.
  */
 export class LiveFeed implements RunObserver {
-  private readonly events = new EventBook();
+  private readonly events: EventBook;
   private readonly board = new WorkerBoard();
   private readonly curve: CurveTeller;
   private toldEvents = 0;
@@ -33,6 +37,8 @@ export class LiveFeed implements RunObserver {
   private checkpointedMs: number;
 
   constructor(private readonly parts: LiveFeedParts) {
+    this.events = new EventBook(parts.earlierEvents, parts.onEvent);
+    this.toldEvents = this.events.end;
     this.curve = new CurveTeller(parts.history, globalBatch(parts.state().spec));
     this.checkpointedMs = parts.nowMs();
   }

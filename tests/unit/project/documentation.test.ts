@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LENGTH, SPEC_DEFAULTS } from '../../../coordinator/index.js';
+import { EVENTS_FILE } from '../../../coordinator/live/index.js';
 import { options } from '../../../deploy/cli/options.js';
 import { buildProgram } from '../../../deploy/cli/program.js';
 import { ENGINE_NAMES } from '../../../worker/index.js';
@@ -168,7 +169,7 @@ describe('README', () => {
     const record = /RUN_FILE = '([^']+)'/.exec(read('coordinator/result-folder.ts'))?.[1];
     const written = table(README, ['file', 'content']).map(([name]) => name);
     expect(written.filter((name) => !name?.endsWith('/')).sort()).toEqual(
-      [...new Set([...generator, ...own, record])].sort(),
+      [...new Set([...generator, ...own, record, EVENTS_FILE])].sort(),
     );
   });
 
