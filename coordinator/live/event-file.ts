@@ -32,6 +32,8 @@ export class EventFile {
         this.onWarning(`${EVENTS_FILE} cannot be read: ${messageOf(error)}`);
       return [];
     }
+    // The next event is not to become a part of a line that was cut off.
+    if (text !== '' && !text.endsWith('\n')) this.pending = '\n';
     return text
       .split('\n')
       .slice(-MAX_LIVE_EVENTS - 1)

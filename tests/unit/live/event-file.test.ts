@@ -38,7 +38,11 @@ describe('the events of a run', () => {
     file.add(event(1));
     await file.settled();
     appendFileSync(join(folder, 'events.jsonl'), '{"atMs":2000,"st');
-    expect(await open().read()).toEqual([event(1)]);
+    const next = open();
+    expect(await next.read()).toEqual([event(1)]);
+    next.add(event(2));
+    await next.settled();
+    expect(await open().read()).toEqual([event(1), event(2)]);
   });
 
   it('are written later when the disk refuses, which is told once', async () => {
