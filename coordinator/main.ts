@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { OperationalError, messageOf, stepOf, stepsPerPass } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import { plannedFaults } from '../proto/runtime/fault-injection.js';
@@ -20,6 +21,8 @@ import { watchRun } from './watched-run.js';
 
 /** A NATS server that is started at the same time, or is just being started again. */
 const NATS_WAIT_MS = 5_000;
+/** Two scrapes of deploy/prometheus/prometheus.yml, and a little more. */
+const LAST_SCRAPE_MS = 12_000;
 /** The drawn digits are one dataset like MNIST, the same for every run. */
 const SYNTHETIC_SEED = 1;
 
@@ -79,7 +82,13 @@ export async function runCoordinator(
     dataset.catch(() => undefined); // it is read while the lead is being taken
     for (;;) {
       const ended = await leadOnce(options, dataset, served, log, stop);
-      if (ended !== DEPOSED) return ended;
+      if (ended === DEPOSED) {
+        served.stop();
+        continue;
+      }
+      // A port that was named is one that somebody scrapes: who saw the end raises no alarm over the silence after it.
+      if (options.metricsPort !== 0) await lastScrape(stop);
+      return ended;
     }
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
@@ -88,6 +97,11 @@ export async function runCoordinator(
   } finally {
     await endpoint?.close();
   }
+}
+
+/** Time for Prometheus to come once more, unless this process is asked to go. */
+async function lastScrape(stop: AbortSignal): Promise<void> {
+  await delay(LAST_SCRAPE_MS, undefined, { signal: stop }).catch(() => undefined); // only an abort rejects it
 }
 
 /** One lead, with a connection of its own: nothing of a lead that was lost stays subscribed. */
@@ -125,7 +139,6 @@ async function leadOnce(
         stop,
       );
     } finally {
-      served.stop();
       lead.release();
     }
   } catch (error) {

@@ -54,6 +54,7 @@ export class WorkerMetrics {
   /** The engine is up. */
   prepared(info: { worker: string; engine: string; engineVersion: string; threads: number }): void {
     const { worker, engine, engineVersion, threads } = info;
+    this.info.reset();
     this.info.set({ worker, engine, engine_version: engineVersion, threads: String(threads) }, 1);
   }
 
