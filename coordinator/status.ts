@@ -12,6 +12,8 @@ export function statusOf(
   const { spec, plan, phase, epoch } = state;
   const step = stepOf(state.committed);
   const training = phase.kind === 'training';
+  // Whoever waits for the others is in no ring.
+  const world = phase.kind === 'gathering' ? [] : (epoch?.world ?? []);
   const phaseName = phase.kind === 'surveying' || phase.kind === 'writing' ? 'starting' : phase.kind;
   return {
     runId: plan.runId,
@@ -26,8 +28,8 @@ export function statusOf(
     generatorLoss: last?.generatorLoss ?? null,
     discriminatorReal: last?.discriminatorReal ?? null,
     discriminatorFake: last?.discriminatorFake ?? null,
-    workers: epoch?.world.length ?? 0,
-    spares: candidates(state).filter(({ workerId }) => epoch?.world.includes(workerId) !== true).length,
+    workers: world.length,
+    spares: candidates(state).filter(({ workerId }) => !world.includes(workerId)).length,
     keptOut: [...state.workers.values()].filter(({ excluded }) => excluded?.heard === true).length,
     ringEpoch: epoch?.ringEpoch ?? 0,
     ringEpochReason: epoch?.reason.slice(0, 4_000) ?? '',

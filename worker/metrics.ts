@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { WorkerTotals } from '../proto/index.js';
+import { ReadMetrics } from '../proto/runtime/read-metrics.js';
 import { REJECTION_REASONS, type Rejections } from '../proto/runtime/rejections.js';
 import { PHASES, type PhaseDurations, type ReplicaProgress } from './replica/index.js';
 import { REFUSAL_REASONS, type RefusalReason } from './ring/index.js';
@@ -43,8 +44,9 @@ export class WorkerMetrics {
   constructor(private readonly parts: WorkerMetricsParts) {
     collectDefaultMetrics({ register: this.registry });
     for (const phase of TIMED_PHASES) this.phases.zero({ phase });
-    this.registerTotals();
-    this.registerProgress();
+    const told = new ReadMetrics(this.registry);
+    this.registerTotals(told);
+    this.registerProgress(told);
   }
 
   welcomed({ shardBatch }: { readonly shardBatch: number }): void {
@@ -66,95 +68,60 @@ export class WorkerMetrics {
     }
   }
 
-  /** A counter whose value is kept elsewhere. */
-  private total(name: string, help: string, read: () => number): void {
-    new Counter({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  }
-
-  private registerTotals(): void {
+  private registerTotals(told: ReadMetrics): void {
     const { rejections, refusals, reconnects } = this.parts;
-    const read = (pick: (totals: WorkerTotals) => number): number =>
+    const sum = (pick: (totals: WorkerTotals) => number): number =>
       this.totals === null ? 0 : pick(this.totals);
-    this.total('gan_worker_images_total', 'Training images whose gradients this worker has computed.', () =>
-      read(({ shardsComputed }) => shardsComputed * this.shardBatch),
+    told.counter('gan_worker_images_total', 'Training images whose gradients this worker has computed.', () =>
+      sum(({ shardsComputed }) => shardsComputed * this.shardBatch),
     );
-    this.total(
+    told.counter(
       'gan_worker_redos_total',
       'Sums that were done again because a gradient did not fit its range.',
-      () => read(({ redos }) => redos),
+      () => sum(({ redos }) => redos),
     );
-    this.total(
+    told.counter(
       'gan_worker_nats_reconnects_total',
       'Times that the connection to NATS was made again.',
       reconnects,
     );
-    new Counter({
-      name: 'gan_worker_ring_bytes_total',
-      help: 'Bytes of gradients through the ring, by direction.',
-      labelNames: ['direction'],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        this.inc(
-          { direction: 'sent' },
-          read(({ ringBytesSent }) => ringBytesSent),
-        );
-        this.inc(
-          { direction: 'received' },
-          read(({ ringBytesReceived }) => ringBytesReceived),
-        );
-      },
-    });
-    new Counter({
-      name: 'gan_worker_rejected_peers_total',
-      help: 'Connections to the ring port that were refused, by reason.',
-      labelNames: ['reason'],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        const counts = refusals();
-        for (const reason of REFUSAL_REASONS) this.inc({ reason }, counts[reason]);
-      },
-    });
-    new Counter({
-      name: 'gan_worker_rejected_messages_total',
-      help: 'Control messages that were dropped, by reason.',
-      labelNames: ['reason'],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const reason of REJECTION_REASONS) this.inc({ reason }, rejections.of(reason));
-      },
-    });
+    told.counters(
+      'gan_worker_ring_bytes_total',
+      'Bytes of gradients through the ring, by direction.',
+      'direction',
+      ['sent', 'received'],
+      (direction) =>
+        sum((totals) => (direction === 'sent' ? totals.ringBytesSent : totals.ringBytesReceived)),
+    );
+    told.counters(
+      'gan_worker_rejected_peers_total',
+      'Connections to the ring port that were refused, by reason.',
+      'reason',
+      REFUSAL_REASONS,
+      (reason) => refusals()[reason],
+    );
+    told.counters(
+      'gan_worker_rejected_messages_total',
+      'Control messages that were dropped, by reason.',
+      'reason',
+      REJECTION_REASONS,
+      (reason) => rejections.of(reason),
+    );
   }
 
-  private registerProgress(): void {
+  private registerProgress(told: ReadMetrics): void {
     const { progress } = this.parts;
-    new Gauge({
-      name: 'gan_worker_ring_epoch',
-      help: 'Number of the ring epoch that the worker follows; 0 before the first.',
-      registers: [this.registry],
-      collect() {
-        this.set(progress().ringEpoch);
-      },
-    });
-    new Gauge({
-      name: 'gan_worker_phase',
-      help: '1 for what the worker is doing now, 0 for all else.',
-      labelNames: ['phase'],
-      registers: [this.registry],
-      collect() {
-        const now = progress().phase;
-        for (const phase of PHASES) this.set({ phase }, Number(phase === now));
-      },
-    });
+    told.gauge(
+      'gan_worker_ring_epoch',
+      'Number of the ring epoch that the worker follows; 0 before the first.',
+      () => progress().ringEpoch,
+    );
+    told.gauges(
+      'gan_worker_phase',
+      '1 for what the worker is doing now, 0 for all else.',
+      'phase',
+      PHASES,
+      (phase) => Number(phase === progress().phase),
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { globalBatch, stepOf, stepsPerPass, type OutMessage } from '../../proto/index.js';
+import { ReadMetrics } from '../../proto/runtime/read-metrics.js';
 import { REJECTION_REASONS, type Rejections } from '../../proto/runtime/rejections.js';
 import type { RunChange, RunObserver } from '../observer.js';
 import type { CauseKind, Phase, RunState } from '../run-state.js';
@@ -148,51 +149,36 @@ export class RunMetrics implements RunObserver {
     return counter;
   }
 
-  /** A gauge whose value is read when it is asked for; not told while there is none. */
-  private gauge(name: string, help: string, read: () => number | null): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
-        const value = read();
-        if (value === null) this.remove();
-        else this.set(value);
-      },
-    });
-  }
-
   private registerGauges(): void {
     const { state, status, nowMs, rejections } = this.parts;
-    this.gauge(
+    const told = new ReadMetrics(this.registry);
+    told.gauge(
       'gan_step',
       'Steps committed since the run began, also by processes before this one.',
       () => status().step,
     );
-    this.gauge('gan_steps_planned', 'Steps that the run is to have.', () => status().steps);
-    this.gauge('gan_steps_per_pass', 'Steps of one pass over the training set.', () =>
+    told.gauge('gan_steps_planned', 'Steps that the run is to have.', () => status().steps);
+    told.gauge('gan_steps_per_pass', 'Steps of one pass over the training set.', () =>
       stepsPerPass(state().spec),
     );
-    this.gauge(
+    told.gauge(
       'gan_discriminator_loss',
       'Loss of the discriminator in the newest committed step.',
       () => status().discriminatorLoss,
     );
-    this.gauge(
+    told.gauge(
       'gan_generator_loss',
       'Loss of the generator in the newest committed step.',
       () => status().generatorLoss,
     );
-    this.gauge('gan_workers', 'Workers in the ring.', () =>
-      state().phase.kind === 'gathering' ? 0 : status().workers,
-    );
-    this.gauge('gan_spares', 'Workers that are ready and have no shard to compute.', () => status().spares);
-    this.gauge(
+    told.gauge('gan_workers', 'Workers in the ring.', () => status().workers);
+    told.gauge('gan_spares', 'Workers that are ready and have no shard to compute.', () => status().spares);
+    told.gauge(
       'gan_workers_kept_out',
       'Workers that failed again and again and are kept out for a while.',
       () => status().keptOut,
     );
-    this.gauge(
+    told.gauge(
       'gan_workers_expected',
       'Workers that joined and have not left in order; a lost one is expected for ten minutes more.',
       () => {
@@ -200,17 +186,17 @@ export class RunMetrics implements RunObserver {
         return this.expected.count;
       },
     );
-    this.gauge('gan_ring_epoch', 'Number of the ring epoch; it only grows.', () => status().ringEpoch);
-    this.gauge('gan_checkpoint_step', 'Step of the newest checkpoint; -1 before the first one.', () => {
+    told.gauge('gan_ring_epoch', 'Number of the ring epoch; it only grows.', () => status().ringEpoch);
+    told.gauge('gan_checkpoint_step', 'Step of the newest checkpoint; -1 before the first one.', () => {
       const { checkpoint } = state();
       return checkpoint === null ? -1 : stepOf(checkpoint.update);
     });
-    this.gauge(
+    told.gauge(
       'gan_checkpoint_age_seconds',
       'Time since the newest checkpoint, or since this process began where there is none of its time.',
       () => (nowMs() - this.checkpointedMs) / 1000,
     );
-    this.gauge(
+    told.gauge(
       'gan_commit_age_seconds',
       'Time since something was last committed while workers train; 0 otherwise.',
       () => {
@@ -218,36 +204,23 @@ export class RunMetrics implements RunObserver {
         return phase.kind === 'training' ? (nowMs() - pace.sinceMs) / 1000 : 0;
       },
     );
-    new Gauge({
-      name: 'gan_discriminator_output',
-      help: 'Mean output of the discriminator in the newest committed step: D(x) for real images, D(G(z)) for made ones.',
-      labelNames: ['input'],
-      registers: [this.registry],
-      collect() {
-        const { discriminatorReal, discriminatorFake } = status();
-        if (discriminatorReal !== null) this.set({ input: 'real' }, discriminatorReal);
-        if (discriminatorFake !== null) this.set({ input: 'fake' }, discriminatorFake);
-      },
-    });
-    new Gauge({
-      name: 'gan_phase',
-      help: '1 for what the run is doing now, 0 for all else.',
-      labelNames: ['phase'],
-      registers: [this.registry],
-      collect() {
-        for (const phase of PHASES) this.set({ phase }, Number(state().phase.kind === phase));
-      },
-    });
-    new Counter({
-      name: 'gan_rejected_messages_total',
-      help: 'Control messages that were dropped, by reason.',
-      labelNames: ['reason'],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const reason of REJECTION_REASONS) this.inc({ reason }, rejections.of(reason));
-      },
-    });
+    told.gauges(
+      'gan_discriminator_output',
+      'Mean output of the discriminator in the newest committed step: D(x) for real images, D(G(z)) for made ones.',
+      'input',
+      ['real', 'fake'],
+      (input) => (input === 'real' ? status().discriminatorReal : status().discriminatorFake),
+    );
+    told.gauges('gan_phase', '1 for what the run is doing now, 0 for all else.', 'phase', PHASES, (phase) =>
+      Number(state().phase.kind === phase),
+    );
+    told.counters(
+      'gan_rejected_messages_total',
+      'Control messages that were dropped, by reason.',
+      'reason',
+      REJECTION_REASONS,
+      (reason) => rejections.of(reason),
+    );
   }
 
   private registerInfo(): void {
