@@ -8,7 +8,10 @@ export default tseslint.config(
   {
     plugins: { 'import-x': importX },
     languageOptions: {
-      parserOptions: { project: './tests/tsconfig.json', tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        project: ['./tests/tsconfig.json', './dashboards/live-page/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
     },
     settings: {
       'import-x/resolver-next': [createTypeScriptImportResolver({ project: './tests/tsconfig.json' })],

@@ -6,7 +6,7 @@ import { beginToFinish, settle } from './finishing.js';
 import { measurePace } from './pace.js';
 import { compareFingerprints } from './replica-guard.js';
 import type { Decision, RingEpoch, RunCommand, RunState } from './run-state.js';
-import { distrust, openSurvey } from './world-change.js';
+import { distrust, isBroken, openSurvey } from './world-change.js';
 
 /** Ring epochs in a row in which no update was applied that end the run: the same update fails everywhere. */
 const MAX_FRUITLESS = 12;
@@ -47,7 +47,7 @@ export function onRingWritten(
   const begun = stay(
     next,
     ...(rewound ? [{ kind: 'truncate' as const, update: nextUpdate }] : []),
-    say('info', `ring epoch ${epoch.ringEpoch}: ${epoch.reason}`),
+    say(isBroken(epoch.cause) ? 'warning' : 'info', `ring epoch ${epoch.ringEpoch}: ${epoch.reason}`),
   );
   const { changed } = phase;
   if (changed !== null) return andThen(begun, (now) => openSurvey(now, changed, nowMs));

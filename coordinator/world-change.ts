@@ -14,6 +14,10 @@ const MAX_MISMATCHES = 3;
 /** For the others of a world to be heard, once one of them was. */
 const GATHER_AGAIN_MS = 500;
 
+/** Something went wrong, and was not only asked for. */
+export const isBroken = ({ kind }: Cause): boolean =>
+  kind === 'lost' || kind === 'fault' || kind === 'stall' || kind === 'mismatch';
+
 const plural = (count: number): string => `${count} worker${count === 1 ? '' : 's'}`;
 
 /**
@@ -48,7 +52,6 @@ export function openSurvey(
     case 'training':
   }
   const survey = state.surveys + 1;
-  const broken = cause.kind === 'lost' || cause.kind === 'fault' || cause.kind === 'stall';
   return stay(
     {
       ...state,
@@ -66,7 +69,7 @@ export function openSurvey(
       exportTask: null,
       settled: new Set(),
       joinSinceMs: null,
-      fault: state.fault ?? (broken ? { atMs: cause.atMs, text: cause.text } : null),
+      fault: state.fault ?? (isBroken(cause) ? { atMs: cause.atMs, text: cause.text } : null),
     },
     surveyCommand(state, survey),
   );

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { LIVE_PATH, type LiveMessage } from '../../proto/live.js';
 import { HttpEndpoint } from '../../proto/runtime/http-endpoint.js';
@@ -16,6 +17,8 @@ const MAX_PAYLOAD_BYTES = 1_024;
 const NOW_EVERY_MS = 333;
 const NEWS_EVERY_MS = 1_000;
 const PING_EVERY_MS = 10_000;
+/** For pages to fetch what they were told of last. */
+const LAST_PICTURES_MS = 1_000;
 
 export interface LiveServerOptions extends Omit<PageAppOptions, 'allowedHosts'> {
   readonly host: string;
@@ -60,16 +63,23 @@ export class LiveServer {
 
   /** Tells the last word, and waits shortly until it is taken. */
   async end(outcome: 'done' | 'interrupted' | 'failed', message: string): Promise<void> {
+    this.stopTelling();
     this.tellNews();
     this.tellNow();
     this.tell([{ kind: 'ended', outcome, message }]);
+    // The last grid was told a moment ago.
+    if (this.watchers.size > 0) await delay(LAST_PICTURES_MS);
     await this.close();
   }
 
   async close(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
+    this.stopTelling();
     for (const watcher of this.watchers.keys()) watcher.close(1001, 'the coordinator ends');
     await this.endpoint.close();
+  }
+
+  private stopTelling(): void {
+    for (const timer of this.timers) clearInterval(timer);
   }
 
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -180,6 +180,7 @@ export class Watcher {
       case 'refuse':
       case 'release':
       case 'survey':
+      case 'keepSample':
       case 'writeResult':
     }
   }
