@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { OperationalError, UsageError, messageOf } from '../errors.js';
 
@@ -24,6 +23,8 @@ export class HttpEndpoint {
 
   /** Throws UsageError when the port cannot be had. */
   static async listen({ app, host, port, flag }: HttpEndpointOptions): Promise<HttpEndpoint> {
+    // It brings Node's fetch with it, which a Node without WebAssembly has not: that is to be told in our own words first.
+    const { getRequestListener } = await import('@hono/node-server');
     const listener = getRequestListener(app.fetch);
     const server = createServer(
       { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
