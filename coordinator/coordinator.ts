@@ -20,20 +20,21 @@ import { parseIdx, type Dataset } from './dataset/index.js';
 import type { History } from './history.js';
 import { ImageOrder } from './image-order.js';
 import type { Leadership } from './leadership.js';
+import type { RunObserver } from './observer.js';
 import { gridPng } from './picture.js';
 import { RateMeter } from './rate-meter.js';
-import type { RunObserver } from './observer.js';
-import { lossesPng, progressGif, runGrid, type SampleShelf } from './samples/index.js';
 import { workerLines, type ResultFolder, type RunFile } from './result-folder.js';
 import { advance } from './run-machine.js';
 import {
   reportEverySteps,
   type Outcome,
+  type RingEpoch,
   type RunCommand,
   type RunEvent,
   type RunState,
 } from './run-state.js';
 import { OutdatedError, stateObjectName, type RunStore } from './run-store.js';
+import { lossesPng, progressGif, runGrid, type SampleShelf } from './samples/index.js';
 import { statusOf } from './status.js';
 
 const TICK_MS = 100;
@@ -201,7 +202,7 @@ export class Coordinator {
       return;
     }
     if (event.kind === 'report') this.totals.set(event.message.workerId, event.message.totals);
-    if (event.kind === 'ringWritten') this.rate.restart();
+    if (event.kind === 'ringWritten') this.onRingWritten(event.epoch);
     if (event.kind === 'hello') this.names.set(event.message.workerId, event.message.name);
     const nowMs = this.parts.nowMs();
     const before = this.state;
@@ -210,6 +211,12 @@ export class Coordinator {
     for (const observer of this.observers)
       observer.onChange({ event, before, after: state, commands, nowMs });
     for (const command of commands) this.carryOut(command);
+  }
+
+  private onRingWritten({ source, nextUpdate }: Pick<RingEpoch, 'source' | 'nextUpdate'>): void {
+    this.rate.restart();
+    // The run goes on from what the store keeps: what was drawn later is drawn again.
+    if (source.kind !== 'peer') this.parts.samples.truncate(stepOf(nextUpdate));
   }
 
   private mayHandle(event: RunEvent): boolean {
@@ -264,8 +271,7 @@ export class Coordinator {
       case 'append':
         return this.parts.history.append(command.rows, this.elapsedS());
       case 'truncate':
-        this.parts.history.truncate(stepOf(command.update));
-        return this.parts.samples.truncate(stepOf(command.update));
+        return this.parts.history.truncate(stepOf(command.update));
       case 'keepSample':
         this.parts.samples.add(command.step, command.images);
         return bus.all('sampled', { term, step: command.step });

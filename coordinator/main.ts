@@ -11,6 +11,7 @@ import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
 import { openDataset, type Dataset } from './dataset/index.js';
 import { Leadership } from './leadership.js';
+import { EventFile } from './live/index.js';
 import { ServedRun } from './metrics/index.js';
 import { openRun, type Length, type SpecRequest } from './open-run.js';
 import { ResultFolder } from './result-folder.js';
@@ -184,10 +185,10 @@ async function coordinate(
     ...{ out: options.out, stepsPerPass: stepsPerPass(spec), grid: runGrid(dataset.imageSize) },
     onWarning: (text) => log.warn(text),
   });
-  samples.truncate(stepOf(checkpoint?.update ?? 0));
+  const events = await EventFile.open(options.out, (text) => log.warn(text));
   const coordinator = new Coordinator(state, { ...parts, folder, history, samples });
   const watched = await watchRun({
-    ...{ coordinator, holder, history, samples, served, log, nowMs: parts.nowMs, out: options.out },
+    ...{ coordinator, holder, history, samples, events, served, log, nowMs: parts.nowMs },
     ...{ httpHost: options.httpHost, httpPort: options.httpPort, allowedHosts: options.httpAllowedHosts },
     rejections: parts.bus.rejections,
   });

@@ -106,6 +106,7 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
       const next = {
         ...heard,
         checkpoint: event.record,
+        checkpointedMs: nowMs,
         checkpointTask: task,
         lastCheckpointMs: nowMs,
         failedCheckpoints: 0,

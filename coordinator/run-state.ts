@@ -166,6 +166,8 @@ export interface RunState {
   readonly goal: number;
   readonly fingerprints: FingerprintBook;
   readonly checkpoint: CheckpointRecord | null;
+  /** When it was taken, or when this coordinator began to lead. */
+  readonly checkpointedMs: number;
   readonly checkpointTask: CheckpointTask | null;
   readonly exportTask: ExportTask | null;
   readonly lastCheckpointMs: number;
@@ -252,7 +254,7 @@ export type RunCommand =
   | { readonly kind: 'append'; readonly rows: readonly UpdateRow[] }
   /** Keeps the sample images that were made after so many steps, and tells that they are kept. */
   | { readonly kind: 'keepSample'; readonly step: number; readonly images: Uint8Array }
-  /** History and samples from this update on are void: they will be told again. */
+  /** The history from this update on is void: it will be told again. */
   | { readonly kind: 'truncate'; readonly update: number }
   | { readonly kind: 'settle'; readonly workerId: string; readonly update: number }
   | {
@@ -316,6 +318,7 @@ export function initialRunState(
     goal: plan.steps,
     fingerprints: new Map(),
     checkpoint,
+    checkpointedMs: nowMs,
     checkpointTask: null,
     exportTask: null,
     lastCheckpointMs: nowMs,

@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import type { Rejections } from '../proto/runtime/rejections.js';
 import { compiledUrl } from '../proto/runtime/compiled-url.js';
 import type { Log } from '../proto/runtime/log.js';
 import type { Coordinator, Ended } from './coordinator.js';
 import type { History } from './history.js';
-import { EVENTS_FILE, EventFile, LiveFeed, LiveServer } from './live/index.js';
+import { LiveFeed, LiveServer, type EventFile } from './live/index.js';
 import { RunMetrics, type ServedRun } from './metrics/index.js';
 import type { SampleShelf } from './samples/index.js';
 
@@ -14,8 +13,7 @@ export interface WatchedRunOptions {
   readonly holder: string;
   readonly history: History;
   readonly samples: SampleShelf;
-  /** The run's result folder. */
-  readonly out: string;
+  readonly events: EventFile;
   readonly rejections: Rejections;
   readonly served: ServedRun;
   readonly httpHost: string;
@@ -33,14 +31,11 @@ export interface WatchedRun {
 
 /** Opens all by which a run can be watched. Throws UsageError when a port is taken. */
 export async function watchRun(options: WatchedRunOptions): Promise<WatchedRun> {
-  const { coordinator, samples, nowMs, log } = options;
+  const { coordinator, samples, events, nowMs, log } = options;
   const read = { state: () => coordinator.now, status: () => coordinator.status(), nowMs };
   const metrics = new RunMetrics({ ...read, rejections: options.rejections });
-  const file = new EventFile(join(options.out, EVENTS_FILE), (text) => log.warn(text));
   const feed = new LiveFeed({
-    earlierEvents: await file.read(),
-    onEvent: (event) => file.add(event),
-    ...{ ...read, coordinator: options.holder, history: options.history },
+    ...{ ...read, coordinator: options.holder, history: options.history, events },
     sampleSteps: () => samples.steps(),
     unixMs: () => Date.now(),
   });
@@ -59,7 +54,7 @@ export async function watchRun(options: WatchedRunOptions): Promise<WatchedRun> 
     async end(ended) {
       if (ended === null) await server.close();
       else await server.end(ended.outcome, ended.message);
-      await file.settled();
+      await events.settled();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf } from '../../proto/index.js';
 import { MAX_LIVE_EVENTS, liveEventSchema, type LiveEvent } from '../../proto/live.js';
 
@@ -17,13 +18,22 @@ export class EventFile {
   private writing: Promise<void> | null = null;
   private warned = false;
 
-  constructor(
+  /** The newest events that earlier processes have left; lines that are none, as after a power cut, are left out. */
+  earlier: readonly StoredEvent[] = [];
+
+  private constructor(
     private readonly path: string,
     private readonly onWarning: (text: string) => void,
   ) {}
 
-  /** The newest events that earlier processes have left; lines that are none, as after a power cut, are left out. */
-  async read(): Promise<StoredEvent[]> {
+  /** @param folder the run's result folder */
+  static async open(folder: string, onWarning: (text: string) => void): Promise<EventFile> {
+    const file = new EventFile(join(folder, EVENTS_FILE), onWarning);
+    file.earlier = await file.read();
+    return file;
+  }
+
+  private async read(): Promise<StoredEvent[]> {
     let text: string;
     try {
       text = await readFile(this.path, 'utf8');

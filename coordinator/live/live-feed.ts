@@ -5,7 +5,7 @@ import type { RunChange, RunObserver } from '../observer.js';
 import type { RunState } from '../run-state.js';
 import { CurveTeller } from './curve.js';
 import { EventBook } from './event-book.js';
-import type { StoredEvent } from './event-file.js';
+import type { EventFile } from './event-file.js';
 import { WorkerBoard } from './worker-board.js';
 
 export interface LiveFeedParts {
@@ -16,9 +16,8 @@ export interface LiveFeedParts {
   readonly status: () => OutMessage<'status'>;
   /** Steps whose sample grids are kept, ascending. */
   readonly sampleSteps: () => readonly number[];
-  /** What happened before this process led. */
-  readonly earlierEvents: readonly StoredEvent[];
-  readonly onEvent: (event: StoredEvent) => void;
+  /** What happened before this process led, and where what happens is kept. */
+  readonly events: Pick<EventFile, 'earlier' | 'add'>;
   readonly nowMs: () => number;
   /** Unix time in ms. */
   readonly unixMs: () => number;
@@ -34,18 +33,15 @@ export class LiveFeed implements RunObserver {
   private readonly curve: CurveTeller;
   private toldEvents = 0;
   private toldSamples = '';
-  private checkpointedMs: number;
 
   constructor(private readonly parts: LiveFeedParts) {
-    this.events = new EventBook(parts.earlierEvents, parts.onEvent);
+    this.events = new EventBook(parts.events.earlier, (event) => parts.events.add(event));
     this.toldEvents = this.events.end;
     this.curve = new CurveTeller(parts.history, globalBatch(parts.state().spec));
-    this.checkpointedMs = parts.nowMs();
   }
 
-  onChange({ event, commands, after, nowMs }: RunChange): void {
+  onChange({ event, commands, after }: RunChange): void {
     if (event.kind === 'heartbeat') this.board.heard(event.message);
-    if (event.kind === 'checkpointCommitted') this.checkpointedMs = nowMs;
     for (const command of commands) {
       if (command.kind === 'say') this.note(command.level, command.text, after);
       else if (command.kind === 'end') {
@@ -106,7 +102,7 @@ export class LiveFeed implements RunObserver {
 
   now(): LiveOf<'now'> {
     const { state, status, nowMs } = this.parts;
-    const { checkpoint } = state();
+    const { checkpoint, checkpointedMs } = state();
     return {
       kind: 'now',
       status: status(),
@@ -114,7 +110,7 @@ export class LiveFeed implements RunObserver {
       checkpoint:
         checkpoint === null
           ? null
-          : { step: stepOf(checkpoint.update), ageS: (nowMs() - this.checkpointedMs) / 1000 },
+          : { step: stepOf(checkpoint.update), ageS: (nowMs() - checkpointedMs) / 1000 },
     };
   }
 }

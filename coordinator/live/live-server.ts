@@ -10,7 +10,7 @@ import { pageApp, type PageAppOptions } from './page-app.js';
 
 /** Watchers at once; more are told so by HTTP. */
 const MAX_WATCHERS = 256;
-/** A watcher who has not taken so much is told nothing until it has; one who has not taken four times that is let go. */
+/** A watcher who has not taken so much is let go. */
 const MAX_BUFFERED_BYTES = 1_000_000;
 /** The page says nothing: what comes is dropped, and nothing large is taken in at all. */
 const MAX_PAYLOAD_BYTES = 1_024;
@@ -114,9 +114,8 @@ export class LiveServer {
     if (this.watchers.size === 0) return;
     const texts = messages.map((message) => JSON.stringify(message));
     for (const watcher of this.watchers.keys()) {
-      if (watcher.bufferedAmount > 4 * MAX_BUFFERED_BYTES) watcher.terminate();
-      // It has missed something: it comes again and is told everything.
-      else if (watcher.bufferedAmount > MAX_BUFFERED_BYTES) watcher.close(1013, 'too slow');
+      // It comes again and is told everything.
+      if (watcher.bufferedAmount > MAX_BUFFERED_BYTES) watcher.close(1013, 'too slow');
       else for (const text of texts) watcher.send(text);
     }
   }

@@ -46,7 +46,6 @@ export class RunMetrics implements RunObserver {
   readonly registry = new Registry();
   private readonly expected = new ExpectedWorkers();
   private lastCommitMs: number | null = null;
-  private checkpointedMs: number;
 
   private readonly steps = this.counter('gan_steps_total', 'Steps committed by this process.');
   private readonly images = this.counter(
@@ -91,7 +90,6 @@ export class RunMetrics implements RunObserver {
   );
 
   constructor(private readonly parts: RunMetricsParts) {
-    this.checkpointedMs = parts.nowMs();
     collectDefaultMetrics({ register: this.registry });
     for (const reason of CAUSES) this.ringEpochs.inc({ reason }, 0);
     for (const outcome of OUTCOMES) this.checkpoints.inc({ outcome }, 0);
@@ -108,11 +106,8 @@ export class RunMetrics implements RunObserver {
     if (event.kind === 'ringWritten' && after.epoch !== before.epoch)
       this.ringEpochs.inc({ reason: event.epoch.cause.kind });
     if (after.mismatches > before.mismatches) this.mismatches.inc();
-    if (event.kind === 'checkpointCommitted') {
-      this.checkpoints.inc({ outcome: 'stored' });
-      this.checkpointedMs = nowMs;
-    } else if (after.failedCheckpoints > before.failedCheckpoints)
-      this.checkpoints.inc({ outcome: 'failed' });
+    if (event.kind === 'checkpointCommitted') this.checkpoints.inc({ outcome: 'stored' });
+    else if (after.failedCheckpoints > before.failedCheckpoints) this.checkpoints.inc({ outcome: 'failed' });
     if (before.fault !== null && after.fault === null)
       this.recovery.observe((nowMs - before.fault.atMs) / 1000);
     if (isStale(event, before)) this.stale.inc();
@@ -194,7 +189,7 @@ export class RunMetrics implements RunObserver {
     told.gauge(
       'gan_checkpoint_age_seconds',
       'Time since the newest checkpoint, or since this process began where there is none of its time.',
-      () => (nowMs() - this.checkpointedMs) / 1000,
+      () => (nowMs() - state().checkpointedMs) / 1000,
     );
     told.gauge(
       'gan_commit_age_seconds',

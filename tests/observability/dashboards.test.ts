@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as units from '@grafana/grafana-foundation-sdk/units';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { dashboardFiles, expressionsOf, GRAFANA_FOLDER, isRow, panelsOf } from './dashboards.js';
 import { exposedSeries } from './exposed-metrics.js';
-import { LocalConfig } from './local-config.js';
-import { PrometheusServer, type Rule } from './prometheus-server.js';
+import { loadedRules } from './loaded-rules.js';
 import { selectorsOf } from './promql-names.js';
 import { schemaErrors } from './schema-check.js';
 
@@ -122,26 +119,18 @@ describe.each(dashboardFiles)('$name', (file) => {
 });
 
 describe('what dashboards and rules ask for', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gan-dashboards-'));
-  let server: PrometheusServer;
-  let rules: Rule[];
-
-  beforeAll(async () => {
-    new LocalConfig(folder, null);
-    server = await PrometheusServer.start(inject('prometheusPrograms').prometheus, folder);
-    rules = await server.rules();
-  });
-  afterAll(async () => {
-    await server?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const rules = loadedRules();
 
   it('is exposed by the code, with these labels, or recorded by a rule', () => {
     const series = exposedSeries();
-    const recorded = new Set(rules.filter(({ type }) => type === 'recording').map(({ name }) => name));
+    const recorded = new Set(
+      rules()
+        .filter(({ type }) => type === 'recording')
+        .map(({ name }) => name),
+    );
     const asked = [
       ...dashboardFiles.flatMap(expressionsOf),
-      ...rules.map(({ name, query }) => ({ where: name, expr: query })),
+      ...rules().map(({ name, query }) => ({ where: name, expr: query })),
     ];
     const unknown = asked.flatMap(({ where, expr }) =>
       selectorsOf(expr).flatMap(({ name, labels }) => {
@@ -157,11 +146,11 @@ describe('what dashboards and rules ask for', () => {
 
   it('leaves no recording rule unused', () => {
     const used = new Set(
-      [...dashboardFiles.flatMap(expressionsOf).map(({ expr }) => expr), ...rules.map(({ query }) => query)]
+      [...dashboardFiles.flatMap(expressionsOf).map(({ expr }) => expr), ...rules().map(({ query }) => query)]
         .flatMap(selectorsOf)
         .map(({ name }) => name),
     );
-    const unused = rules.filter(({ type, name }) => type === 'recording' && !used.has(name));
+    const unused = rules().filter(({ type, name }) => type === 'recording' && !used.has(name));
     expect(unused.map(({ name }) => name)).toEqual([]);
   });
 });

@@ -1,10 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { exposedMetrics, ganMetrics } from './exposed-metrics.js';
-import { LocalConfig, PROMETHEUS_FOLDER } from './local-config.js';
-import { PrometheusServer, type Rule } from './prometheus-server.js';
+import { loadedRules } from './loaded-rules.js';
+import { PROMETHEUS_FOLDER } from './local-config.js';
 
 /** What the design promises, with the labels it names. */
 const PROMISED: Readonly<Record<string, readonly string[]>> = {
@@ -94,29 +93,19 @@ describe('the page on metrics', () => {
 });
 
 describe('the page on rules', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gan-names-'));
-  let server: PrometheusServer;
-  let rules: Rule[];
-
-  beforeAll(async () => {
-    new LocalConfig(folder, null);
-    server = await PrometheusServer.start(inject('prometheusPrograms').prometheus, folder);
-    rules = await server.rules();
-  });
-  afterAll(async () => {
-    await server?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const rules = loadedRules();
 
   it('tells all recording rules and no others', () => {
     const told = table(['series', 'labels', 'meaning']).map(([name]) => name);
-    const recorded = rules.filter(({ type }) => type === 'recording').map(({ name }) => name);
+    const recorded = rules()
+      .filter(({ type }) => type === 'recording')
+      .map(({ name }) => name);
     expect(told.sort()).toEqual(recorded.sort());
   });
 
   it('tells all alerts, with severity and after how long they fire, and no others', () => {
     const told = table(['alert', 'severity', 'after', 'fires when']).map((row) => row.slice(0, 3));
-    const alerts = rules.filter(({ type }) => type === 'alerting');
+    const alerts = rules().filter(({ type }) => type === 'alerting');
     const known = alerts.map(({ name, labels, duration }) => [
       name,
       labels?.['severity'],

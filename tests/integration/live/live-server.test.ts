@@ -35,8 +35,7 @@ beforeEach(async () => {
     ...{ coordinator: 'c1', history, state: () => run.state, nowMs: () => run.nowMs, unixMs: () => 0 },
     status: () => statusOf(run.state, history.last, null),
     sampleSteps: () => [10, 20],
-    earlierEvents: [],
-    onEvent: () => undefined,
+    events: { earlier: [], add: () => undefined },
   });
   server = await LiveServer.listen(options());
 });

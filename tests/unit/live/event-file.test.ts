@@ -21,33 +21,33 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const open = (): EventFile => new EventFile(join(folder, 'events.jsonl'), (text) => warnings.push(text));
+const open = (): Promise<EventFile> => EventFile.open(folder, (text) => warnings.push(text));
 
 describe('the events of a run', () => {
   it('outlive the process that noted them, in order', async () => {
-    const file = open();
-    expect(await file.read()).toEqual([]);
+    const file = await open();
+    expect(file.earlier).toEqual([]);
     for (const step of [1, 2, 3]) file.add(event(step));
     await file.settled();
-    expect(await open().read()).toEqual([event(1), event(2), event(3)]);
+    expect((await open()).earlier).toEqual([event(1), event(2), event(3)]);
     expect(warnings).toEqual([]);
   });
 
   it('are read without what a power cut has left of the last line', async () => {
-    const file = open();
+    const file = await open();
     file.add(event(1));
     await file.settled();
     appendFileSync(join(folder, 'events.jsonl'), '{"atMs":2000,"st');
-    const next = open();
-    expect(await next.read()).toEqual([event(1)]);
+    const next = await open();
+    expect(next.earlier).toEqual([event(1)]);
     next.add(event(2));
     await next.settled();
-    expect(await open().read()).toEqual([event(1), event(2)]);
+    expect((await open()).earlier).toEqual([event(1), event(2)]);
   });
 
   it('are written later when the disk refuses, which is told once', async () => {
+    const file = await open();
     mkdirSync(join(folder, 'events.jsonl'));
-    const file = open();
     for (const step of [1, 2]) {
       file.add(event(step));
       await file.settled();
