@@ -167,6 +167,26 @@ function isNeeded({ phase, epoch }: RunState, workerId: string): boolean {
   }
 }
 
+/** A member's own end, or failure, explains the links to it that were lost: nobody else has to be suspected for them. */
+function explainLinks(state: RunState, workerId: string): RunState {
+  const { phase } = state;
+  if (phase.kind !== 'surveying') return state;
+  return {
+    ...state,
+    phase: { ...phase, failures: phase.failures.filter(({ neighbour }) => neighbour !== workerId) },
+  };
+}
+
+/** The end of a member's process says more than the links that were lost with it, and often comes after them. */
+function explainEnd(state: RunState, workerId: string, text: string): RunState {
+  const { phase, epoch, fault } = state;
+  if (phase.kind !== 'surveying' || phase.failures.length === 0 || phase.cause.kind !== 'lost') return state;
+  if (epoch?.world.includes(workerId) !== true) return state;
+  const told = fault?.text === phase.cause.text ? { ...fault, text } : fault;
+  const named = { ...state, fault: told, phase: { ...phase, cause: { ...phase.cause, text } } };
+  return explainLinks(named, workerId);
+}
+
 /** A worker is gone or excluded: the world changes if it was in it; a survey may be complete without it. */
 function goOnWithout(state: RunState, cause: Cause, needed: boolean, nowMs: number): Decision {
   if (needed) return openSurvey(state, cause, nowMs);
@@ -180,7 +200,7 @@ function onGone(state: RunState, workerId: string, reason: string, kind: CauseKi
   if (worker === undefined) return stay(state);
   const needed = isNeeded(state, workerId);
   const cause = causeOf(kind, `${worker.name} left: ${reason}`, nowMs);
-  return goOnWithout(withoutWorker(state, workerId), cause, needed, nowMs);
+  return goOnWithout(withoutWorker(explainEnd(state, workerId, cause.text), workerId), cause, needed, nowMs);
 }
 
 function onExited(state: RunState, message: UpMessage<'exited'>, nowMs: number): Decision {
@@ -252,13 +272,8 @@ function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number
       const cause = causeOf('fault', `${name} failed: ${message}`, nowMs);
       return andThen(counted, (next) => openSurvey(next, cause, nowMs));
     }
-    case 'surveying': {
-      // That explains the links to it which were lost.
-      const failures = phase.failures.filter((told) => told.neighbour !== workerId);
-      return andThen(counted, (next) =>
-        considerStandings({ ...next, phase: { ...phase, failures } }, nowMs, false),
-      );
-    }
+    case 'surveying':
+      return andThen(counted, (next) => considerStandings(explainLinks(next, workerId), nowMs, false));
     case 'gathering':
     case 'writing':
     case 'ended':

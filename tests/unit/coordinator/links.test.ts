@@ -112,3 +112,19 @@ describe('a link that is lost', () => {
     expect(run.state.suspect).toBeNull();
   });
 });
+
+describe('the end of a process that is told after its links were lost', () => {
+  it('is the reason, also in the line on how long it took', () => {
+    const run = new Driver({ plan: { expectedWorkers: 3 } });
+    run.train('a', 'b', 'c');
+    run.reach(2);
+    run.fails('c', 'b');
+    run.exited('b');
+    run.allStand(2, 'a', 'c');
+    expect(run.ring).toMatchObject({ cause: { kind: 'lost', text: 'b left: killed by SIGKILL' } });
+    expect(run.state.suspect).toBeNull();
+    run.begin();
+    run.reach(4);
+    expect(run.said()).toMatch(/^b left: killed by SIGKILL: [\d.]+ s to the next commit$/);
+  });
+});
