@@ -59,6 +59,7 @@ const EFFECT_EVENTS: ReadonlySet<RunEvent['kind']> = new Set<RunEvent['kind']>([
   'resultWritten',
   'effectFailed',
   'stopRequested',
+  'foundComplete',
 ]);
 
 /** Another coordinator leads now: this one has changed nothing since and is to stand by. */
@@ -146,6 +147,11 @@ export class Coordinator {
   /** Ends the run after the assigned steps, with a checkpoint. */
   requestStop(): void {
     this.handle({ kind: 'stopRequested' });
+  }
+
+  /** Ends the run at once: the result folder holds all of it. */
+  foundComplete(): void {
+    this.handle({ kind: 'foundComplete' });
   }
 
   private tick(): void {

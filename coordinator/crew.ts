@@ -134,7 +134,7 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     failedIn: 0,
     totals: NO_TOTALS,
   };
-  const next = withWorker({ ...state, spec }, known ?? fresh);
+  const next = withWorker({ ...state, spec }, known === undefined ? fresh : { ...known, ring: hello.ring });
   return stay(next, { kind: 'welcome', workerId, spec });
 }
 

@@ -1,6 +1,6 @@
 export { runCoordinator, type CoordinatorOptions } from './main.js';
 export type { Ended } from './coordinator.js';
-export { ResultFolder, type RunFile } from './result-folder.js';
+export { ResultFolder, runFileSchema, type RunFile } from './result-folder.js';
 export {
   DEFAULT_LENGTH,
   SPEC_DEFAULTS,

@@ -8,13 +8,16 @@ import { HttpEndpoint } from '../proto/runtime/http-endpoint.js';
 import type { Log } from '../proto/runtime/log.js';
 import { metricsApp } from '../proto/runtime/metrics-app.js';
 import { refusalLog } from '../proto/runtime/refusal-log.js';
+import { stayAfterEnd } from './after-end.js';
 import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
 import { openDataset, type Dataset } from './dataset/index.js';
 import { Leadership } from './leadership.js';
 import { EventFile } from './live/index.js';
 import { ServedRun } from './metrics/index.js';
-import { openRun, type Length, type SpecRequest } from './open-run.js';
+import { draftSpec, openRun, type Length, type SpecRequest } from './open-run.js';
+import { Preparing } from './preparing.js';
 import { ResultFolder } from './result-folder.js';
+import { runNameOf } from './run-id.js';
 import { initialRunState } from './run-state.js';
 import { RunStore } from './run-store.js';
 import { runGrid, SampleShelf } from './samples/index.js';
@@ -28,7 +31,13 @@ const LAST_SCRAPE_MS = 12_000;
 const SYNTHETIC_SEED = 1;
 
 export interface CoordinatorOptions extends SpecRequest {
-  readonly runId: string;
+  /** Null for a service: its run is named by its RunSpec. */
+  readonly runId: string | null;
+  /**
+   * Takes up the run where it stands, and stays after the end, in order or by a failure, to show it and to give its files
+   * out, until it is asked to go.
+   */
+  readonly service: boolean;
   readonly cluster: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile: string | undefined;
@@ -49,7 +58,8 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly httpHost: string;
   /** Names by which the page is reached, beside `localhost` and addresses. */
   readonly httpAllowedHosts: readonly string[];
-  readonly out: string;
+  /** Null for `runs/<runId>`. */
+  readonly out: string | null;
   readonly resume: boolean;
   readonly refusalEndsRun: boolean;
 }
@@ -75,26 +85,28 @@ export async function runCoordinator(
       },
     });
     log.info({ host: options.httpHost, port: endpoint.port }, 'tells its metrics');
+    let progress = `reading the data: ${options.data}`;
     const dataset = openDataset(options.data, {
       seed: SYNTHETIC_SEED,
       cacheFolder: options.cacheFolder,
       signal: stop,
+      onProgress: (line) => log.info((progress = line.trim())),
     });
     dataset.catch(() => undefined); // it is read while the lead is being taken
+    const data: OpeningData = { dataset, progress: () => progress };
     for (;;) {
-      const ended = await leadOnce(options, dataset, served, log, stop);
+      const ended = await leadOnce(options, data, served, log, stop);
       if (ended === DEPOSED) {
         served.stop();
         continue;
       }
       // A port that was named is one that somebody scrapes: who saw the end raises no alarm over the silence after it.
-      if (options.metricsPort !== 0) await lastScrape(stop);
+      if (options.metricsPort !== 0 && !options.service) await lastScrape(stop);
       return ended;
     }
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
-    const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
-    return { outcome: 'failed', exitStatus, message: messageOf(error) };
+    return failureOf(error);
   } finally {
     await endpoint?.close();
   }
@@ -105,10 +117,26 @@ async function lastScrape(stop: AbortSignal): Promise<void> {
   await delay(LAST_SCRAPE_MS, undefined, { signal: stop }).catch(() => undefined); // only an abort rejects it
 }
 
+const failureOf = (error: OperationalError): Ended => ({
+  outcome: 'failed',
+  exitStatus: error.code === 'usage' || error.code === 'dataset' ? 2 : 1,
+  message: messageOf(error),
+});
+
+/** The training set, which takes its time to come. */
+interface OpeningData {
+  readonly dataset: Promise<Dataset>;
+  /** What is done for it now, in words. */
+  readonly progress: () => string;
+}
+
+/** An order for one run, with the name that it has by now. */
+type RunOrder = CoordinatorOptions & { readonly runId: string; readonly out: string };
+
 /** One lead, with a connection of its own: nothing of a lead that was lost stays subscribed. */
 async function leadOnce(
   options: CoordinatorOptions,
-  datasetOpening: Promise<Dataset>,
+  data: OpeningData,
   served: ServedRun,
   log: Log,
   stop: AbortSignal,
@@ -122,54 +150,73 @@ async function leadOnce(
     onInvalid: refusalLog(log, () => performance.now()),
   });
   const nowMs = (): number => performance.now();
+  const preparing = new Preparing(bus, data.progress);
+  let runId = options.runId;
+  let term = 0;
   try {
-    const store = await RunStore.open(bus.connection, options.runId);
+    runId ??= runNameOf(draftSpec(options, await data.dataset));
+    const order: RunOrder = { ...options, runId, out: options.out ?? `runs/${runId}` };
+    const store = await RunStore.open(bus.connection, runId);
     const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const lead = await Leadership.acquire({ store, holder, nowMs, log }, stop);
     if (lead === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };
-    if (!(lead instanceof Leadership)) return lead;
-    log.info({ term: lead.term }, 'leads');
+    if (!(lead instanceof Leadership)) {
+      preparing.end();
+      if (options.service) await stayAfterEnd({ bus, runId, term, ended: lead }, stop);
+      return lead;
+    }
+    log.info({ term: lead.term, runId }, 'leads');
+    term = lead.term;
     try {
-      const dataset = await datasetOpening;
+      const dataset = await data.dataset;
       const fault = plannedFaults(process.env, 'coordinator');
-      return await coordinate(
-        options,
-        { bus, store, lead, dataset, log, nowMs, fault },
-        holder,
-        served,
-        stop,
-      );
+      const parts = { bus, store, lead, dataset, log, nowMs, fault };
+      return await coordinate(order, parts, { holder, served, preparing }, stop);
     } finally {
       lead.release();
     }
   } catch (error) {
+    preparing.end();
     if (error instanceof OperationalError) {
-      const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
-      const message = messageOf(error).slice(0, 4_000);
-      bus.out('ended', { runId: options.runId, outcome: 'failed', exitStatus, message });
+      const ended = failureOf(error);
+      if (options.service && !stop.aborted) {
+        log.error(ended.message);
+        await stayAfterEnd({ bus, runId, term, ended }, stop);
+      } else {
+        bus.out('ended', { runId, ...ended, message: ended.message.slice(0, 4_000) });
+      }
     }
     throw error;
   } finally {
+    preparing.end();
     await bus.close();
   }
 }
 
+interface Surroundings {
+  /** This process, as leaders are told apart. */
+  readonly holder: string;
+  readonly served: ServedRun;
+  readonly preparing: Preparing;
+}
+
 async function coordinate(
-  options: CoordinatorOptions,
+  options: RunOrder,
   parts: Omit<CoordinatorParts, 'folder' | 'history' | 'samples'>,
-  holder: string,
-  served: ServedRun,
+  { holder, served, preparing }: Surroundings,
   stop: AbortSignal,
 ): Promise<Ended | typeof DEPOSED> {
-  const { store, dataset, lead, log } = parts;
+  const { store, dataset, lead, log, bus } = parts;
+  const { runId, out, length, resume } = options;
   await store.refresh();
-  const { length, resume } = options;
   const { spec, steps, checkpoint, history } = await openRun(store, options, length, dataset, resume);
-  if (checkpoint !== null && stepOf(checkpoint.update) === steps) {
-    log.info({ steps }, 'the run is complete: it is exported again');
-  }
+  const folder = new ResultFolder(out);
+  folder.create();
+  const isDone = checkpoint !== null && stepOf(checkpoint.update) === steps;
+  const isKept = isDone && options.service && (await folder.complete(steps, checkpoint.sha256)) !== null;
+  if (isDone && !isKept) log.info({ steps }, 'the run is complete: it is exported again');
   const plan = {
-    runId: options.runId,
+    runId,
     steps,
     prefetch: options.prefetch,
     expectedWorkers: options.workers,
@@ -178,28 +225,33 @@ async function coordinate(
     sampleEverySteps: options.sampleEverySteps ?? stepsPerPass(spec),
     refusalEndsRun: options.refusalEndsRun,
   };
-  const folder = new ResultFolder(options.out);
-  folder.create();
   const state = initialRunState(plan, spec, store.recorded, lead.term, parts.nowMs());
   const samples = await SampleShelf.open({
-    ...{ out: options.out, stepsPerPass: stepsPerPass(spec), grid: runGrid(dataset.imageSize) },
+    ...{ out, stepsPerPass: stepsPerPass(spec), grid: runGrid(dataset.imageSize) },
     onWarning: (text) => log.warn(text),
   });
-  const events = await EventFile.open(options.out, (text) => log.warn(text));
+  const events = await EventFile.open(out, (text) => log.warn(text));
   const coordinator = new Coordinator(state, { ...parts, folder, history, samples });
+  preparing.end();
   const watched = await watchRun({
-    ...{ coordinator, holder, history, samples, events, served, log, nowMs: parts.nowMs },
+    ...{ coordinator, holder, history, samples, events, served, log, folder, nowMs: parts.nowMs },
     ...{ httpHost: options.httpHost, httpPort: options.httpPort, allowedHosts: options.httpAllowedHosts },
-    rejections: parts.bus.rejections,
+    rejections: bus.rejections,
   });
   const onStop = (): void => coordinator.requestStop();
   stop.addEventListener('abort', onStop);
   if (stop.aborted) onStop();
+  if (isKept) coordinator.foundComplete();
   try {
     const ended = await coordinator.ended;
-    await watched.end(ended === DEPOSED ? null : ended);
+    if (ended !== DEPOSED) {
+      await watched.end(ended);
+      if (options.service && ended.outcome !== 'interrupted')
+        await stayAfterEnd({ bus, runId, term: lead.term, ended }, stop);
+    }
     return ended;
   } finally {
     stop.removeEventListener('abort', onStop);
+    await watched.close();
   }
 }

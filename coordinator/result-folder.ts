@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -10,13 +11,14 @@ import {
   type FileRecord,
   type WorkerTotals,
 } from '../proto/index.js';
+import type { Artifacts } from '../proto/artifacts.js';
 import { makeFolder } from '../proto/runtime/make-folder.js';
 import { writeWholeFile } from '../proto/runtime/whole-file.js';
 
 const fileRecordSchema = z.object({ name: z.string(), bytes: z.int(), sha256: z.string() });
 
 /** What `run.json` tells: all that may differ between two runs of one RunSpec is here and not in the generator's files. */
-const runFileSchema = z.object({
+export const runFileSchema = z.object({
   runId: z.string(),
   outcome: z.enum(['running', 'done', 'interrupted', 'failed']),
   spec: runSpecSchema,
@@ -78,6 +80,39 @@ export class ResultFolder {
         `--out: ${file} is not a run record of this version: ${messageOf(error).split('\n')[0] ?? ''}`,
       );
     }
+  }
+
+  /**
+   * The record of a run that is done and whose files are all here as it tells them; null for anything else. Reads every
+   * file once.
+   * @param steps that were planned
+   * @param stateSha256 of the state after them
+   */
+  async complete(steps: number, stateSha256: string): Promise<RunFile | null> {
+    let record: RunFile | null;
+    try {
+      record = ResultFolder.read(this.path);
+    } catch (error) {
+      if (error instanceof UsageError) return null;
+      throw error;
+    }
+    if (record?.outcome !== 'done' || record.stepsDone !== steps || record.stateSha256 !== stateSha256)
+      return null;
+    for (const { name, sha256 } of record.files) {
+      const bytes = await readFile(join(this.path, name)).catch(() => null); // missing: it is written again
+      if (bytes === null || sha256Of(bytes) !== sha256) return null;
+    }
+    return record;
+  }
+
+  /** What of the run's result may be given out now, at the step that the run is at. Throws UsageError. */
+  async artifacts(run: Pick<Artifacts, 'runId' | 'step' | 'steps'>): Promise<Artifacts> {
+    const record = ResultFolder.read(this.path);
+    const { outcome = 'running', stateSha256 = null } = record ?? {};
+    if (record?.outcome !== 'done') return { ...run, outcome, stateSha256, files: [] };
+    const bytes = await readFile(join(this.path, RUN_FILE));
+    const runFile = { name: RUN_FILE, bytes: bytes.byteLength, sha256: sha256Of(bytes) };
+    return { ...run, outcome, stateSha256, files: [...record.files, runFile] };
   }
 
   create(): void {

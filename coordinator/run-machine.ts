@@ -128,6 +128,8 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
       return onConnection(heard, event.up, nowMs);
     case 'stopRequested':
       return onStopRequested(heard, nowMs);
+    case 'foundComplete':
+      return end(heard, 'done', 0, `${heard.goal} steps done; this run was finished before`);
     case 'tick':
       return onTick(heard, nowMs);
   }

@@ -231,6 +231,8 @@ export type RunEvent =
   /** The connection to NATS was lost, or stands again. */
   | { readonly kind: 'connection'; readonly up: boolean }
   | { readonly kind: 'stopRequested' }
+  /** All steps are done, and the result of them lies where it belongs. */
+  | { readonly kind: 'foundComplete' }
   | { readonly kind: 'tick' };
 
 export type RunCommand =

@@ -3,6 +3,7 @@ import { compiledUrl } from '../proto/runtime/compiled-url.js';
 import type { Log } from '../proto/runtime/log.js';
 import type { Coordinator, Ended } from './coordinator.js';
 import type { History } from './history.js';
+import type { ResultFolder } from './result-folder.js';
 import { LiveFeed, LiveServer, type EventFile } from './live/index.js';
 import { RunMetrics, type ServedRun } from './metrics/index.js';
 import type { SampleShelf } from './samples/index.js';
@@ -16,6 +17,7 @@ export interface WatchedRunOptions {
   readonly events: EventFile;
   readonly rejections: Rejections;
   readonly served: ServedRun;
+  readonly folder: ResultFolder;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly allowedHosts: readonly string[];
@@ -25,8 +27,10 @@ export interface WatchedRunOptions {
 
 /** A run that can be watched: by its metrics and on the live page. */
 export interface WatchedRun {
-  /** Tells the last word of a run that has ended; null when another coordinator leads on. */
-  end(ended: Ended | null): Promise<void>;
+  /** Tells the last word of a run that has ended. */
+  end(ended: Ended): Promise<void>;
+  /** Serves it no more. */
+  close(): Promise<void>;
 }
 
 /** Opens all by which a run can be watched. Throws UsageError when a port is taken. */
@@ -48,12 +52,19 @@ export async function watchRun(options: WatchedRunOptions): Promise<WatchedRun> 
     ...{ host: options.httpHost, port: options.httpPort, allowedHosts: options.allowedHosts, feed },
     pageFolder: compiledUrl(import.meta.url, '../dashboards/live-page/'),
     samplePng: (step) => samples.png(step),
+    result: {
+      folder: options.folder.path,
+      artifacts: () => {
+        const { runId, step, steps } = coordinator.status();
+        return options.folder.artifacts({ runId, step, steps });
+      },
+    },
   });
   log.info({ host: options.httpHost, port: server.port }, 'serves the live page');
   return {
-    async end(ended) {
-      if (ended === null) await server.close();
-      else await server.end(ended.outcome, ended.message);
+    end: ({ outcome, message }) => server.end(outcome, message),
+    async close() {
+      await server.close();
       await events.settled();
     },
   };

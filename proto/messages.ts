@@ -60,8 +60,8 @@ export const NO_TOTALS: WorkerTotals = {
   updateMs: 0,
 };
 
-const fileRecord = z.strictObject({ name: z.string().max(255), bytes: count, sha256 });
-export type FileRecord = z.infer<typeof fileRecord>;
+export const fileRecordSchema = z.strictObject({ name: z.string().max(255), bytes: count, sha256 });
+export type FileRecord = z.infer<typeof fileRecordSchema>;
 
 /** Worker to coordinator. */
 export const upSchemas = {
@@ -148,10 +148,15 @@ export const upSchemas = {
     workerId: id,
     task: id,
     update: count,
-    file: fileRecord,
+    file: fileRecordSchema,
     stateFingerprint: fingerprint,
   }),
-  exported: z.strictObject({ workerId: id, task: id, update: count, files: z.array(fileRecord).max(32) }),
+  exported: z.strictObject({
+    workerId: id,
+    task: id,
+    update: count,
+    files: z.array(fileRecordSchema).max(32),
+  }),
   taskFailed: z.strictObject({ workerId: id, task: id, message: text }),
   /** Asks to be let go, and helps until then: repeated until released. */
   leaving: z.strictObject({ workerId: id, reason: text }),
@@ -264,9 +269,11 @@ export const outSchemas = {
   }),
   /** Something that happened, in words. */
   event: z.strictObject({ runId: id, level: z.enum(['info', 'warning', 'error']), text }),
-  /** The last word of a run. */
+  /** There is no run to tell of yet: what is done for it, in words, again and again. */
+  preparing: z.strictObject({ text }),
+  /** The last word of a run; of none that has a name when it could not even be opened. */
   ended: z.strictObject({
-    runId: id,
+    runId: id.nullable(),
     outcome: z.enum(['done', 'interrupted', 'failed']),
     exitStatus: z.int().min(0).max(255),
     message: text,

@@ -32,7 +32,8 @@ export interface AgentOptions {
   /** Of this process. */
   readonly workerId: string;
   readonly name: string;
-  readonly advertiseHost: string;
+  /** Where other workers reach this one; asked again after each reconnect, when a machine may have got another address. */
+  readonly advertiseHost: () => Promise<string>;
   readonly probes: readonly EngineProbe[];
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
@@ -49,6 +50,7 @@ export interface AgentOptions {
 export class Agent {
   private files: ObjectFiles | null = null;
   private runId: string | null = null;
+  private ringHost: string | null = null;
   private ready: Omit<UpMessage<'ready'>, 'nextUpdate'> | null = null;
   /** Highest term heard of: a coordinator of a lower one is not obeyed. */
   private term = 0;
@@ -79,7 +81,7 @@ export class Agent {
       if (this.runId === null) this.hello();
     });
     this.every(HEARTBEAT_EVERY_MS, () => this.heartbeat());
-    this.hello();
+    void this.findRingHost();
   }
 
   private listen(): void {
@@ -129,7 +131,10 @@ export class Agent {
     bus.onAll('stop', ({ term, reason, failed }) => {
       if (this.obeys(term)) this.end({ exitStatus: failed ? 1 : 0, message: reason });
     });
-    bus.onConnection((up) => replica.setOffline(!up));
+    bus.onConnection((up) => {
+      replica.setOffline(!up);
+      if (up) void this.findRingHost();
+    });
   }
 
   /** Whether the engine is up and the coordinator is heard; else what is missing, in words. */
@@ -176,15 +181,30 @@ export class Agent {
     this.finish(end);
   }
 
+  /** Says hello when the address is found, or is another one than before. */
+  private async findRingHost(): Promise<void> {
+    try {
+      const host = await this.options.advertiseHost();
+      if (host === this.ringHost || this.isOver) return;
+      if (this.ringHost !== null) this.log.info({ host }, 'is reached at another address');
+      this.ringHost = host;
+      this.hello();
+    } catch (error) {
+      this.log.warn({ err: error }, 'the address at which others reach this worker cannot be found');
+    }
+  }
+
   private hello(): void {
-    const { workerId, name, advertiseHost, probes, engine } = this.options;
+    const { workerId, name, probes, engine } = this.options;
+    const { ringHost } = this;
+    if (ringHost === null) return void this.findRingHost();
     this.bus.up('hello', workerId, {
       protocol: PROTOCOL_VERSION,
       workerId,
       name,
       hostname: hostname(),
       pid: process.pid,
-      ring: { host: advertiseHost, port: this.replica.ringPort },
+      ring: { host: ringHost, port: this.replica.ringPort },
       engines: [...probes],
       engine,
     });

@@ -10,6 +10,7 @@ import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { Agent, type WorkerEnd } from './agent.js';
 import { chooseEngine, probeEngines } from './engine/index.js';
 import { WorkerMetrics } from './metrics.js';
+import { ownAddressTowards } from './own-address.js';
 import { ReplicaHost } from './replica/index.js';
 
 /** A NATS server that is started at the same time, or is just being started again. */
@@ -21,6 +22,7 @@ export interface WorkerOptions {
   readonly cluster: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile: string | undefined;
+  /** `auto` for the address from which this machine reaches the NATS server. */
   readonly advertiseHost: string;
   readonly ringPort: number;
   /** Where `/metrics`, `/healthz` and `/readyz` are; 0 for a free port. */
@@ -76,7 +78,9 @@ export async function runWorker(
     });
     bus = await connecting;
     objects = await connect('objects of');
-    const { advertiseHost, httpHost } = options;
+    const { httpHost, natsUrl } = options;
+    const advertiseHost = (): Promise<string> =>
+      options.advertiseHost === 'auto' ? ownAddressTowards(natsUrl) : Promise.resolve(options.advertiseHost);
     const [toReplica, toBus] = [replica, bus];
     const metrics = new WorkerMetrics({
       rejections: bus.rejections,

@@ -31,7 +31,9 @@ export interface LiveServerOptions extends Omit<PageAppOptions, 'allowedHosts'> 
 /** Serves the live page and tells it what happens. Watching costs nothing while nobody does. */
 export class LiveServer {
   private readonly watchers = new Map<WebSocket, { alive: boolean }>();
-  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly telling: NodeJS.Timeout[];
+  private readonly pinging: NodeJS.Timeout;
+  private lastWord: LiveMessage | null = null;
 
   private constructor(
     private readonly endpoint: HttpEndpoint,
@@ -39,11 +41,11 @@ export class LiveServer {
     private readonly options: LiveServerOptions,
   ) {
     endpoint.server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head));
-    this.timers.push(
+    this.telling = [
       setInterval(() => this.tellNow(), NOW_EVERY_MS),
       setInterval(() => this.tellNews(), NEWS_EVERY_MS),
-      setInterval(() => this.dropSilent(), PING_EVERY_MS),
-    );
+    ];
+    this.pinging = setInterval(() => this.dropSilent(), PING_EVERY_MS);
   }
 
   /** Throws UsageError when the port cannot be had. */
@@ -61,25 +63,26 @@ export class LiveServer {
     return this.endpoint.port;
   }
 
-  /** Tells the last word, and waits shortly until it is taken. */
+  /** Tells the last word, and waits shortly until it is taken. Who comes later is told all there is, and that word. */
   async end(outcome: 'done' | 'interrupted' | 'failed', message: string): Promise<void> {
     this.stopTelling();
     this.tellNews();
     this.tellNow();
-    this.tell([{ kind: 'ended', outcome, message }]);
+    this.lastWord = { kind: 'ended', outcome, message };
+    this.tell([this.lastWord]);
     // The last grid was told a moment ago.
     if (this.watchers.size > 0) await delay(LAST_PICTURES_MS);
-    await this.close();
   }
 
   async close(): Promise<void> {
     this.stopTelling();
+    clearInterval(this.pinging);
     for (const watcher of this.watchers.keys()) watcher.close(1001, 'the coordinator ends');
     await this.endpoint.close();
   }
 
   private stopTelling(): void {
-    for (const timer of this.timers) clearInterval(timer);
+    for (const timer of this.telling) clearInterval(timer);
   }
 
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -99,7 +102,9 @@ export class LiveServer {
     watcher.on('error', () => watcher.terminate());
     watcher.on('close', () => this.watchers.delete(watcher));
     // What the others have not been told yet comes with the next news, for all.
-    for (const message of this.options.feed.snapshot()) watcher.send(JSON.stringify(message));
+    const { lastWord } = this;
+    const messages = [...this.options.feed.snapshot(), ...(lastWord === null ? [] : [lastWord])];
+    for (const message of messages) watcher.send(JSON.stringify(message));
   }
 
   private tellNow(): void {

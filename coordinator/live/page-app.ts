@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { SAMPLES_PATH } from '../../proto/live.js';
+import { artifactRoutes, type ArtifactSource } from './artifact-routes.js';
 import { isTrusted } from './origin.js';
 
 /** The page's files, as the build puts them there, with their types. */
@@ -17,10 +18,11 @@ export interface PageAppOptions {
   /** PNG of the sample grid after so many steps; null when it is not kept. */
   readonly samplePng: (step: number) => Uint8Array | null;
   readonly allowedHosts: readonly string[];
+  readonly result: ArtifactSource;
 }
 
-/** The live page and the pictures that it shows: reads only, nothing from elsewhere. */
-export function pageApp({ pageFolder, samplePng, allowedHosts }: PageAppOptions): Hono {
+/** The live page, the pictures that it shows and the result's files: reads only, nothing from elsewhere. */
+export function pageApp({ pageFolder, samplePng, allowedHosts, result }: PageAppOptions): Hono {
   const app = new Hono();
   app.use(
     secureHeaders({
@@ -61,5 +63,6 @@ export function pageApp({ pageFolder, samplePng, allowedHosts }: PageAppOptions)
       'cache-control': 'no-cache',
     });
   });
+  app.route('/', artifactRoutes(result));
   return app;
 }

@@ -14,6 +14,10 @@ function exitStatusOf(error: unknown): number {
   return 1;
 }
 
+// A compose file cannot leave a variable out, only empty.
+for (const [name, value] of Object.entries(process.env))
+  if (name.startsWith('GAN_') && value === '') Reflect.deleteProperty(process.env, name);
+
 const program = buildProgram((status) => {
   process.exitCode = status;
 });

@@ -36,6 +36,11 @@ function natsUrl(text: string): string {
   throw new InvalidArgumentError('nats://HOST:PORT or tls://HOST:PORT was expected.');
 }
 
+function httpUrl(text: string): string {
+  if (/^https?:\/\/[^\s/]+\/?$/.test(text)) return text;
+  throw new InvalidArgumentError('http://HOST:PORT was expected.');
+}
+
 const MAX_STEPS = 1_000_000_000;
 
 /**
@@ -125,6 +130,31 @@ export const options = {
     ),
   resume: () =>
     new Option('--resume', 'go on with the run in --out, also further than first planned').env('GAN_RESUME'),
+  url: () =>
+    new Option('--url <url>', "where the cluster's live page is")
+      .env('GAN_URL')
+      .default('http://127.0.0.1:8080')
+      .argParser(httpUrl),
+  fetchedInto: () => new Option('--out <folder>', 'folder for the files').env('GAN_OUT').default('generator'),
+  waitS: () =>
+    new Option('--wait-s <seconds>', 'how long to wait for the first word of the cluster')
+      .env('GAN_WAIT_S')
+      .default(20)
+      .argParser(positiveNumber),
+  asOwner: () =>
+    new Option(
+      '--as-owner',
+      "started as root: become the owner of the folder first, so that the files are theirs (the containers' way)",
+    ).env('GAN_AS_OWNER'),
+  afterInterrupt: () =>
+    new Option('--after-interrupt <words>', 'what to say after Ctrl-C beside that the run goes on')
+      .env('GAN_AFTER_INTERRUPT')
+      .hideHelp(),
+  service: () =>
+    new Option(
+      '--service',
+      'take up the run of this RunSpec where it stands, by a name of its own, and stay after its end to show it and give it out',
+    ).env('GAN_SERVICE'),
   natsUrl: () =>
     new Option('--nats-url <url>', 'a running NATS server with JetStream')
       .env('GAN_NATS_URL')
@@ -147,7 +177,10 @@ export const options = {
       .env('GAN_WORKER_ID')
       .argParser(identifier),
   advertiseHost: () =>
-    new Option('--advertise-host <host>', 'address at which the other workers reach this one')
+    new Option(
+      '--advertise-host <host>',
+      'address at which the other workers reach this one; auto for that of the way to NATS',
+    )
       .env('GAN_ADVERTISE_HOST')
       .default('127.0.0.1'),
   ringPort: () =>

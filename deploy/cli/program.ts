@@ -3,6 +3,7 @@ import type { Length } from '../../coordinator/index.js';
 import { INTERRUPTED, UsageError } from '../../proto/index.js';
 import { addDoctor } from './checks.js';
 import { options } from './options.js';
+import { addFetch } from './fetch.js';
 import { addScale } from './scale.js';
 import { addWatch } from './watch.js';
 import { stopSignals } from './stop-signals.js';
@@ -41,6 +42,7 @@ interface CoordinatorFlags extends SpecFlags {
   readonly runId?: string;
   readonly metricsPort: number;
   readonly refusalEndsRun?: boolean;
+  readonly service?: boolean;
 }
 
 interface WorkerFlags {
@@ -177,12 +179,13 @@ export function buildProgram(exit: (status: number) => void): Command {
       // What is written is written by compare-and-set and renaming: an end at once breaks nothing.
       kill.addEventListener('abort', () => process.exit(INTERRUPTED));
       tetherToParent(process.env, () => process.exit(1));
-      const runId = flags.runId ?? newRunId(new Date());
+      const service = flags.service === true;
       const ended = await runCoordinator(
         {
           ...specOf(flags),
-          runId,
-          out: flags.out ?? `runs/${runId}`,
+          runId: flags.runId ?? (service ? null : newRunId(new Date())),
+          service,
+          out: flags.out ?? null,
           cluster: flags.cluster,
           natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
           natsCredentialsFile: flags.natsCredsFile,
@@ -213,6 +216,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     ...specOptions,
     options.metricsPort,
     options.refusalEndsRun,
+    options.service,
   ]) {
     coordinator.addOption(option());
   }
@@ -264,6 +268,8 @@ export function buildProgram(exit: (status: number) => void): Command {
   }
 
   addWatch(command(program, 'watch', 'follow a run that goes on elsewhere'), exit);
+
+  addFetch(command(program, 'fetch', "download the result of a cluster's finished run"), exit);
 
   addScale(
     command(program, 'scale', 'change the number of workers of a cluster that runs on this machine'),

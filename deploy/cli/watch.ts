@@ -8,6 +8,8 @@ interface WatchFlags {
   readonly cluster: string;
   readonly out?: string;
   readonly json?: boolean;
+  readonly waitS: number;
+  readonly afterInterrupt?: string;
 }
 
 /** `watch`: the progress of a cluster that runs elsewhere, or in another terminal. */
@@ -17,6 +19,8 @@ export function addWatch(watch: Command, exit: (status: number) => void): void {
     options.natsCredsFile,
     options.cluster,
     options.scaledRun,
+    options.waitS,
+    options.afterInterrupt,
     options.json,
   ])
     watch.addOption(option());
@@ -25,7 +29,8 @@ export function addWatch(watch: Command, exit: (status: number) => void): void {
     const { progressView } = await import('../terminal/index.js');
     const view = progressView(flags.json === true, process.stdout);
     const { interrupt } = stopSignals();
-    const { natsUrl, natsCredsFile, cluster, out } = flags;
-    exit(await run({ natsUrl, natsCredsFile, cluster, out }, view, interrupt));
+    const { natsUrl, natsCredsFile, cluster, out, waitS, afterInterrupt } = flags;
+    const patience = { firstWordMs: waitS * 1_000, afterInterrupt };
+    exit(await run({ natsUrl, natsCredsFile, cluster, out, ...patience }, view, interrupt));
   });
 }

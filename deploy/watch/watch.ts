@@ -7,8 +7,6 @@ import { duration, type ProgressView } from '../terminal/index.js';
 
 /** A coordinator says where the run stands three times a second. */
 const SILENT_MS = 5_000;
-/** For the first word of a cluster; a coordinator that is being started needs some seconds. */
-const FIRST_WORD_MS = 20_000;
 const LOOK_EVERY_MS = 500;
 
 export interface WatchOptions {
@@ -17,6 +15,10 @@ export interface WatchOptions {
   readonly natsCredsFile: string | undefined;
   readonly cluster: string;
   readonly out: string | undefined;
+  /** For the first word of a cluster; a coordinator that is being started needs some seconds. */
+  readonly firstWordMs: number;
+  /** Said after Ctrl-C beside that the run goes on. */
+  readonly afterInterrupt: string | undefined;
 }
 
 type Ended = Pick<OutMessage<'ended'>, 'exitStatus' | 'message' | 'outcome'>;
@@ -34,10 +36,13 @@ export async function watch(
   const access = accessOf(options);
   const bus = await Bus.connect({ ...access, name: 'gan-cluster watch' });
   try {
-    const ended = await new Watcher(bus, view).follow(access, interrupt);
+    const ended = await new Watcher(bus, view).follow(
+      { ...access, firstWordMs: options.firstWordMs },
+      interrupt,
+    );
     view.close();
     if (ended === null) {
-      view.say('The run goes on; this only watched it.');
+      view.say(['The run goes on; this only watched it.', options.afterInterrupt ?? ''].join(' ').trim());
       return INTERRUPTED;
     }
     view.say(ended.outcome === 'failed' ? `error: ${ended.message}` : `${ended.message}.`);
@@ -70,6 +75,7 @@ class Watcher {
   private runId: string | null = null;
   private heardMs = performance.now();
   private silent = false;
+  private prepared = '';
 
   constructor(
     private readonly bus: Bus,
@@ -83,6 +89,12 @@ class Watcher {
       this.heard(event.runId);
       view.event(event);
     });
+    bus.onOut('preparing', ({ text }) => {
+      if (this.runId !== null) return; // said by one that stands by
+      this.heardMs = performance.now();
+      if (text !== this.prepared) view.say(text);
+      this.prepared = text;
+    });
     bus.onOut('ended', (ended) => (this.ended = ended));
   }
 
@@ -95,12 +107,15 @@ class Watcher {
   }
 
   /** Null when the watching was interrupted. */
-  async follow({ url, cluster }: Access, interrupt: AbortSignal): Promise<Ended | null> {
+  async follow(
+    { url, cluster, firstWordMs }: Access & Pick<WatchOptions, 'firstWordMs'>,
+    interrupt: AbortSignal,
+  ): Promise<Ended | null> {
     while (this.ended === null && !interrupt.aborted) {
       const silentMs = performance.now() - this.heardMs;
-      if (this.runId === null && silentMs > FIRST_WORD_MS)
+      if (this.runId === null && silentMs > firstWordMs)
         throw new UsageError(
-          `no run is heard of in cluster ${cluster} at ${url} for ${FIRST_WORD_MS / 1000} s: is its coordinator running?`,
+          `no run is heard of in cluster ${cluster} at ${url} for ${firstWordMs / 1000} s: is its coordinator running?`,
         );
       if (this.runId !== null && silentMs > SILENT_MS) await this.onSilence(this.runId);
       await delay(LOOK_EVERY_MS, undefined, { signal: interrupt }).catch(() => undefined); // looked at above

@@ -10,6 +10,7 @@ import { History } from '../../../coordinator/history.js';
 import { LiveFeed } from '../../../coordinator/live/live-feed.js';
 import { LiveServer } from '../../../coordinator/live/live-server.js';
 import { statusOf } from '../../../coordinator/status.js';
+import type { Artifacts } from '../../../proto/artifacts.js';
 import { UsageError } from '../../../proto/index.js';
 import { liveMessageSchema, type LiveMessage } from '../../../proto/live.js';
 import { Driver, rowsOf } from '../../unit/coordinator/driver.js';
@@ -49,6 +50,11 @@ const options = () => ({
   ...{ host: '127.0.0.1', port: 0, allowedHosts: ['gan.example'], feed },
   pageFolder: pathToFileURL(`${folder}/`),
   samplePng: (step: number) => (step === 10 ? PNG : null),
+  result: {
+    folder,
+    artifacts: (): Promise<Artifacts> =>
+      Promise.resolve({ runId: 'r', outcome: 'running', step: 2, steps: 9, stateSha256: null, files: [] }),
+  },
 });
 
 const get = (path: string, host?: string): Promise<{ status: number; headers: Record<string, unknown> }> =>
@@ -149,9 +155,17 @@ describe('whoever watches', () => {
     const page = await openPage();
     await page.until('now');
     const closed = once(page.socket, 'close');
+    const lastWord = { kind: 'ended', outcome: 'done', message: '20 steps done' };
     await server.end('done', '20 steps done');
+    const late = await openPage();
+    await late.until('ended');
+    expect(late.messages.map(({ kind }) => kind)).toEqual([
+      ...['run', 'curve', 'events', 'samples', 'now', 'ended'],
+    ]);
+    expect(late.messages.at(-1)).toEqual(lastWord);
+    await server.close();
     await closed;
-    expect(page.messages.at(-1)).toEqual({ kind: 'ended', outcome: 'done', message: '20 steps done' });
+    expect(page.messages.at(-1)).toEqual(lastWord);
   });
 
   it('may be a hundred at once', async () => {

@@ -119,6 +119,16 @@ describe('the flags in README', () => {
   });
 });
 
+const COMPOSE_FILES = readdirSync(join(ROOT, 'deploy'))
+  .filter((name) => /^compose[\w.-]*\.yaml$/.test(name))
+  .map((name) => read(join('deploy', name)));
+
+/** Variables that the compose files put in, sorted. */
+function settingsOfContainers(): string[] {
+  const named = COMPOSE_FILES.flatMap((text) => text.match(/(?<=\$\{)GAN_[A-Z_]+/g) ?? []);
+  return [...new Set(named)].sort();
+}
+
 describe('README', () => {
   it('names the commands there are', () => {
     const written = table(README, ['command', 'what it does']).flatMap(([names = '']) =>
@@ -130,7 +140,13 @@ describe('README', () => {
 
   it('names the environment variables that the sources read', () => {
     /** Set by the launcher for its own processes, or by tests: not for users. */
-    const internal = ['GAN_TETHER', 'GAN_REFUSAL_ENDS_RUN', 'GAN_FAULTS', 'GAN_FAULTS_FIRED'];
+    const internal = [
+      'GAN_TETHER',
+      'GAN_REFUSAL_ENDS_RUN',
+      'GAN_AFTER_INTERRUPT',
+      'GAN_FAULTS',
+      'GAN_FAULTS_FIRED',
+    ];
     const variables = (text: string): string[] => text.match(/\bGAN_[A-Z_]*[A-Z]\b/g) ?? [];
     const sources = ['proto', 'coordinator', 'worker', 'deploy'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -138,7 +154,21 @@ describe('README', () => {
         .flatMap((name) => variables(read(join(folder, name)))),
     );
     const expected = [...new Set(sources)].filter((name) => !internal.includes(name)).sort();
-    expect([...new Set(variables(README))].sort()).toEqual(expected);
+    const ofContainers = settingsOfContainers().filter((name) => !expected.includes(name));
+    const written = [...new Set(variables(README))].filter((name) => !ofContainers.includes(name));
+    expect(written.sort()).toEqual(expected);
+  });
+
+  it('leaves no setting of the containers unexplained, and .env.example tells their defaults', () => {
+    const told = [...read('.env.example').matchAll(/^#(GAN_[A-Z_]+)=(.*)$/gm)];
+    expect(told.map(([, name]) => name).sort()).toEqual(settingsOfContainers());
+    for (const [, name = '', value = ''] of told) {
+      const inFiles = [
+        ...COMPOSE_FILES.join('\n').matchAll(new RegExp(`\\$\\{${name}(:?[-+?])([^$}]*)`, 'g')),
+      ];
+      const defaults = inFiles.filter(([, operator]) => operator === ':-').map(([, , found]) => found);
+      if (value !== '') expect([name, [...new Set(defaults)]]).toEqual([name, [value]]);
+    }
   });
 
   it('names the scripts there are', () => {

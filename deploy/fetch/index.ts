@@ -1,0 +1,2 @@
+export { fetchResult } from './fetch-result.js';
+export { becomeOwnerOf } from './become-owner.js';
