@@ -117,31 +117,13 @@ async function leadOnce(
     url: options.natsUrl,
     credentialsFile: options.natsCredentialsFile,
     cluster: options.cluster,
+    role: 'coordinator',
     waitMs: NATS_WAIT_MS,
     name: 'gan-cluster coordinator',
     onInvalid: refusalLog(log, () => performance.now()),
   });
-  const nowMs = (): number => performance.now();
   try {
-    const store = await RunStore.open(bus.connection, options.runId);
-    const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-    const lead = await Leadership.acquire({ store, holder, nowMs, log }, stop);
-    if (lead === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };
-    if (!(lead instanceof Leadership)) return lead;
-    log.info({ term: lead.term }, 'leads');
-    try {
-      const dataset = await datasetOpening;
-      const fault = plannedFaults(process.env, 'coordinator');
-      return await coordinate(
-        options,
-        { bus, store, lead, dataset, log, nowMs, fault },
-        holder,
-        served,
-        stop,
-      );
-    } finally {
-      lead.release();
-    }
+    return await Promise.race([lead(options, datasetOpening, served, bus, log, stop), bus.over]);
   } catch (error) {
     if (error instanceof OperationalError) {
       const exitStatus = error.code === 'usage' || error.code === 'dataset' ? 2 : 1;
@@ -151,6 +133,36 @@ async function leadOnce(
     throw error;
   } finally {
     await bus.close();
+  }
+}
+
+async function lead(
+  options: CoordinatorOptions,
+  datasetOpening: Promise<Dataset>,
+  served: ServedRun,
+  bus: Bus,
+  log: Log,
+  stop: AbortSignal,
+): Promise<Ended | typeof DEPOSED> {
+  const nowMs = (): number => performance.now();
+  const store = await RunStore.open(bus.connection, options.runId);
+  const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const taken = await Leadership.acquire({ store, holder, nowMs, log }, stop);
+  if (taken === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };
+  if (!(taken instanceof Leadership)) return taken;
+  log.info({ term: taken.term }, 'leads');
+  try {
+    const dataset = await datasetOpening;
+    const fault = plannedFaults(process.env, 'coordinator');
+    return await coordinate(
+      options,
+      { bus, store, lead: taken, dataset, log, nowMs, fault },
+      holder,
+      served,
+      stop,
+    );
+  } finally {
+    taken.release();
   }
 }
 

@@ -42,6 +42,18 @@ const ringSchema = z.object({
 });
 export type RingRecord = Omit<z.infer<typeof ringSchema>, 'attempt'> & { readonly source: StateSource };
 
+/**
+ * Who leads a run, for one who may read its record and nothing else: no bucket is made. Null before anybody led. Throws what
+ * NATS says.
+ */
+export async function readLead(connection: NatsConnection, runId: string): Promise<Lead | null> {
+  const jetstream = connection.jetstream({ checkAPI: false, timeout: KEY_TIMEOUT_MS });
+  // Direct reading is what RunStore's bucket allows: nats.js makes it so.
+  const kv = await jetstream.views.kv(runBucketName(runId), { bindOnly: true, allow_direct: true });
+  const entry = await kv.get(LEAD_KEY);
+  return entry === null ? null : leadSchema.parse(entry.json());
+}
+
 /** Another coordinator has written where this one was to write. */
 export class OutdatedError extends OperationalError {
   override readonly name = 'OutdatedError';
@@ -73,6 +85,8 @@ const leadSchema = z.strictObject({
     .nullable(),
 });
 export type Lead = z.infer<typeof leadSchema>;
+
+const LEAD_KEY = 'leader';
 
 /** For one key to be read or written. An answer that was lost with a server is not waited for long. */
 const KEY_TIMEOUT_MS = 1_500;
@@ -253,7 +267,7 @@ export class RunStore {
 
   /** Who leads; null before anybody did. */
   async readLead(): Promise<{ readonly revision: number; readonly lead: Lead } | null> {
-    const entry = await this.kv.get('leader');
+    const entry = await this.kv.get(LEAD_KEY);
     return entry === null ? null : { revision: entry.revision, lead: leadSchema.parse(entry.json()) };
   }
 
@@ -267,12 +281,12 @@ export class RunStore {
       return data?.holder === lead.holder && data.beat === lead.beat;
     };
     try {
-      return await this.compareAndSet('leader', lead, revision, isThisBeat);
+      return await this.compareAndSet(LEAD_KEY, lead, revision, isThisBeat);
     } catch (error) {
       if (!(error instanceof OutdatedError)) throw error;
       const found = await this.readLead();
       if (found?.lead.holder !== lead.holder || found.revision === revision) throw error;
-      return this.compareAndSet('leader', lead, found.revision, isThisBeat);
+      return this.compareAndSet(LEAD_KEY, lead, found.revision, isThisBeat);
     }
   }
 
