@@ -1,8 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { StorageType, type KV, type KvEntry, type NatsConnection, type ObjectStore } from 'nats';
+import {
+  ErrorCode,
+  StorageType,
+  type KV,
+  type KvEntry,
+  type NatsConnection,
+  type NatsError,
+  type ObjectStore,
+} from 'nats';
 import { z } from 'zod';
 import {
   OperationalError,
+  UsageError,
   limits,
   messageOf,
   runSpecSchema,
@@ -133,6 +142,10 @@ export class RunStore {
       const objects = await jetstream.views.os(objectStoreName(runId), { storage: StorageType.File });
       return new RunStore(kv, objects);
     } catch (error) {
+      if ((error as NatsError).code === (ErrorCode.PermissionsViolation as string))
+        throw new UsageError(
+          `the NATS server does not let these credentials use JetStream (${messageOf(error)}): are they the coordinator's of this cluster?`,
+        );
       throw new OperationalError(
         'bus',
         `JetStream was expected on the NATS server: ${messageOf(error)}; start it with -js`,

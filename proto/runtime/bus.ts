@@ -80,8 +80,9 @@ export class Bus {
   /** Times that the connection was lost and made again. */
   reconnects = 0;
   /**
-   * Rejects when the connection is over though nobody closed it: with UsageError when the server, after a restart or a new
-   * configuration, refuses the credentials. While a server is only away it stays open.
+   * Rejects when the connection is of no use any more though nobody closed it: with UsageError when the server, perhaps
+   * after a restart or with a new configuration, refuses the credentials, or what the role has to do. A server that is
+   * only away is waited for.
    */
   readonly over: Promise<never>;
 
@@ -95,9 +96,9 @@ export class Bus {
         if (isRefusal(error)) reject(refusal(options));
         else if (error) reject(new OperationalError('bus', `NATS is lost: ${error.message}`));
       });
+      void this.followForbidden(reject);
     });
     this.over.catch(() => undefined); // for who waits for it
-    void this.tellForbidden();
   }
 
   /** Throws UsageError when the server cannot be reached or refuses the credentials. */
@@ -239,7 +240,11 @@ export class Bus {
 
   async close(): Promise<void> {
     if (this.connection.isClosed()) return;
-    await this.connection.drain().catch(() => this.connection.close());
+    // A connection that the server refuses meanwhile is never drained.
+    await Promise.race([
+      this.connection.drain().catch(() => this.connection.close()),
+      this.connection.closed(),
+    ]);
   }
 
   private publish(subject: string, bytes: Uint8Array): void {
@@ -253,12 +258,16 @@ export class Bus {
     }
   }
 
-  /** What the server does not let the credentials publish; of what it does not let them subscribe, `subscribe` tells. */
-  private async tellForbidden(): Promise<void> {
+  /** @param giveUp told of what a role cannot do without: its own subjects, and answers to its requests */
+  private async followForbidden(giveUp: (error: UsageError) => void): Promise<void> {
+    const { cluster, credentialsFile, role } = this.options;
     for await (const { type, permissionContext } of this.connection.status()) {
-      if (type !== Events.Error || permissionContext?.operation !== 'publish') continue;
-      const words = `the NATS server does not let these credentials publish ${permissionContext.subject}`;
-      this.options.onInvalid?.(new OperationalError('bus', words));
+      if (type !== Events.Error || permissionContext === undefined) continue;
+      const { operation, subject } = permissionContext;
+      const words = `the NATS server does not let the credentials in ${credentialsFile ?? 'use'} ${operation} ${subject}`;
+      if (/^(gan\.|_INBOX)/.test(subject))
+        giveUp(new UsageError(`${words}: are they a ${role ?? 'launcher'}'s of cluster ${cluster}?`));
+      else this.options.onInvalid?.(new OperationalError('bus', words));
     }
   }
 
