@@ -13,4 +13,4 @@ export {
 } from './open-run.js';
 export { isMnistCached, openDataset } from './dataset/index.js';
 export { newRunId } from './run-id.js';
-export { RunStore } from './run-store.js';
+export { readLead, RunStore } from './run-store.js';

@@ -145,45 +145,25 @@ async function leadOnce(
     url: options.natsUrl,
     credentialsFile: options.natsCredentialsFile,
     cluster: options.cluster,
+    role: 'coordinator',
     waitMs: NATS_WAIT_MS,
     name: 'gan-cluster coordinator',
     onInvalid: refusalLog(log, () => performance.now()),
   });
-  const nowMs = (): number => performance.now();
   const preparing = new Preparing(bus, data.progress);
-  let runId = options.runId;
-  let term = 0;
+  const about: About = { runId: options.runId, term: 0 };
   try {
-    runId ??= runNameOf(draftSpec(options, await data.dataset));
-    const order: RunOrder = { ...options, runId, out: options.out ?? `runs/${runId}` };
-    const store = await RunStore.open(bus.connection, runId);
-    const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-    const lead = await Leadership.acquire({ store, holder, nowMs, log }, stop);
-    if (lead === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };
-    if (!(lead instanceof Leadership)) {
-      preparing.end();
-      if (options.service) await stayAfterEnd({ bus, runId, term, ended: lead }, stop);
-      return lead;
-    }
-    log.info({ term: lead.term, runId }, 'leads');
-    term = lead.term;
-    try {
-      const dataset = await data.dataset;
-      const fault = plannedFaults(process.env, 'coordinator');
-      const parts = { bus, store, lead, dataset, log, nowMs, fault };
-      return await coordinate(order, parts, { holder, served, preparing }, stop);
-    } finally {
-      lead.release();
-    }
+    const leading = lead(options, data, { bus, served, preparing, about }, log, stop);
+    return await Promise.race([leading, bus.over]);
   } catch (error) {
     preparing.end();
     if (error instanceof OperationalError) {
       const ended = failureOf(error);
-      if (options.service && !stop.aborted) {
+      if (options.service && !stop.aborted && !bus.connection.isClosed()) {
         log.error(ended.message);
-        await stayAfterEnd({ bus, runId, term, ended }, stop);
+        await stayAfterEnd({ bus, ...about, ended }, stop);
       } else {
-        bus.out('ended', { runId, ...ended, message: ended.message.slice(0, 4_000) });
+        bus.out('ended', { runId: about.runId, ...ended, message: ended.message.slice(0, 4_000) });
       }
     }
     throw error;
@@ -193,17 +173,56 @@ async function leadOnce(
   }
 }
 
+/** What the last word is told with, as far as it is known. */
+interface About {
+  runId: string | null;
+  term: number;
+}
+
 interface Surroundings {
-  /** This process, as leaders are told apart. */
-  readonly holder: string;
+  readonly bus: Bus;
   readonly served: ServedRun;
   readonly preparing: Preparing;
+  readonly about: About;
+}
+
+async function lead(
+  options: CoordinatorOptions,
+  data: OpeningData,
+  surroundings: Surroundings,
+  log: Log,
+  stop: AbortSignal,
+): Promise<Ended | typeof DEPOSED> {
+  const { bus, preparing, about } = surroundings;
+  const nowMs = (): number => performance.now();
+  const runId = options.runId ?? runNameOf(draftSpec(options, await data.dataset));
+  about.runId = runId;
+  const store = await RunStore.open(bus.connection, runId);
+  const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const taken = await Leadership.acquire({ store, holder, nowMs, log }, stop);
+  if (taken === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };
+  if (!(taken instanceof Leadership)) {
+    preparing.end();
+    if (options.service) await stayAfterEnd({ bus, ...about, ended: taken }, stop);
+    return taken;
+  }
+  about.term = taken.term;
+  log.info({ term: taken.term, runId }, 'leads');
+  try {
+    const dataset = await data.dataset;
+    const fault = plannedFaults(process.env, 'coordinator');
+    const order: RunOrder = { ...options, runId, out: options.out ?? `runs/${runId}` };
+    const parts = { bus, store, lead: taken, dataset, log, nowMs, fault };
+    return await coordinate(order, parts, { ...surroundings, holder }, stop);
+  } finally {
+    taken.release();
+  }
 }
 
 async function coordinate(
   options: RunOrder,
   parts: Omit<CoordinatorParts, 'folder' | 'history' | 'samples'>,
-  { holder, served, preparing }: Surroundings,
+  { holder, served, preparing }: Surroundings & { readonly holder: string },
   stop: AbortSignal,
 ): Promise<Ended | typeof DEPOSED> {
   const { store, dataset, lead, log, bus } = parts;

@@ -1,8 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { StorageType, type KV, type KvEntry, type NatsConnection, type ObjectStore } from 'nats';
+import {
+  ErrorCode,
+  StorageType,
+  type KV,
+  type KvEntry,
+  type NatsConnection,
+  type NatsError,
+  type ObjectStore,
+} from 'nats';
 import { z } from 'zod';
 import {
   OperationalError,
+  UsageError,
   limits,
   messageOf,
   runSpecSchema,
@@ -42,6 +51,18 @@ const ringSchema = z.object({
 });
 export type RingRecord = Omit<z.infer<typeof ringSchema>, 'attempt'> & { readonly source: StateSource };
 
+/**
+ * Who leads a run, for one who may read its record and nothing else: no bucket is made. Null before anybody led. Throws what
+ * NATS says.
+ */
+export async function readLead(connection: NatsConnection, runId: string): Promise<Lead | null> {
+  const jetstream = connection.jetstream({ checkAPI: false, timeout: KEY_TIMEOUT_MS });
+  // Direct reading is what RunStore's bucket allows: nats.js makes it so.
+  const kv = await jetstream.views.kv(runBucketName(runId), { bindOnly: true, allow_direct: true });
+  const entry = await kv.get(LEAD_KEY);
+  return entry === null ? null : leadSchema.parse(entry.json());
+}
+
 /** Another coordinator has written where this one was to write. */
 export class OutdatedError extends OperationalError {
   override readonly name = 'OutdatedError';
@@ -73,6 +94,8 @@ const leadSchema = z.strictObject({
     .nullable(),
 });
 export type Lead = z.infer<typeof leadSchema>;
+
+const LEAD_KEY = 'leader';
 
 /** For one key to be read or written. An answer that was lost with a server is not waited for long. */
 const KEY_TIMEOUT_MS = 1_500;
@@ -119,6 +142,10 @@ export class RunStore {
       const objects = await jetstream.views.os(objectStoreName(runId), { storage: StorageType.File });
       return new RunStore(kv, objects);
     } catch (error) {
+      if ((error as NatsError).code === (ErrorCode.PermissionsViolation as string))
+        throw new UsageError(
+          `the NATS server does not let these credentials use JetStream (${messageOf(error)}): are they the coordinator's of this cluster?`,
+        );
       throw new OperationalError(
         'bus',
         `JetStream was expected on the NATS server: ${messageOf(error)}; start it with -js`,
@@ -253,7 +280,7 @@ export class RunStore {
 
   /** Who leads; null before anybody did. */
   async readLead(): Promise<{ readonly revision: number; readonly lead: Lead } | null> {
-    const entry = await this.kv.get('leader');
+    const entry = await this.kv.get(LEAD_KEY);
     return entry === null ? null : { revision: entry.revision, lead: leadSchema.parse(entry.json()) };
   }
 
@@ -267,12 +294,12 @@ export class RunStore {
       return data?.holder === lead.holder && data.beat === lead.beat;
     };
     try {
-      return await this.compareAndSet('leader', lead, revision, isThisBeat);
+      return await this.compareAndSet(LEAD_KEY, lead, revision, isThisBeat);
     } catch (error) {
       if (!(error instanceof OutdatedError)) throw error;
       const found = await this.readLead();
       if (found?.lead.holder !== lead.holder || found.revision === revision) throw error;
-      return this.compareAndSet('leader', lead, found.revision, isThisBeat);
+      return this.compareAndSet(LEAD_KEY, lead, found.revision, isThisBeat);
     }
   }
 

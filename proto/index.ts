@@ -4,6 +4,7 @@ export * from './errors.js';
 export * from './limits.js';
 export * from './messages.js';
 export * from './model.js';
+export * from './roles.js';
 export * from './run-spec.js';
 export * from './sample-schedule.js';
 export * from './sharding.js';

@@ -2,7 +2,7 @@ import type { AllTopic, DownTopic, OutTopic, UpTopic } from './messages.js';
 
 /**
  * Every subject, by who publishes it. The role comes early in the name, so that a NATS account can be limited to its
- * own: workers publish `gan.<cluster>.up.>` only.
+ * own: workers publish `gan.<cluster>.up.>` only (deploy/setup/rights.ts).
  *
  *   gan.<cluster>.up.<topic>.<worker>     worker      -> coordinator
  *   gan.<cluster>.down.<worker>.<topic>   coordinator -> one worker
@@ -18,3 +18,7 @@ export const subjects = {
   out: (cluster: string, topic: OutTopic) => `gan.${cluster}.out.${topic}`,
   launcher: (cluster: string, topic: 'scale') => `gan.${cluster}.launcher.${topic}`,
 } as const;
+
+/** All subjects of one direction, as a NATS account is given them. */
+export const everySubject = (cluster: string, direction: 'up' | 'down' | 'all' | 'out'): string =>
+  `gan.${cluster}.${direction}.>`;

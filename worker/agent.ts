@@ -175,9 +175,14 @@ export class Agent {
     this.timers.push(setInterval(action, periodMs));
   }
 
-  private end(end: WorkerEnd): void {
+  /** Says and does nothing more. */
+  close(): void {
     for (const timer of this.timers) clearInterval(timer);
     this.isOver = true;
+  }
+
+  private end(end: WorkerEnd): void {
+    this.close();
     this.finish(end);
   }
 

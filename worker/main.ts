@@ -63,6 +63,7 @@ export async function runWorker(
         url: options.natsUrl,
         credentialsFile: options.natsCredentialsFile,
         cluster: options.cluster,
+        role: 'worker',
         waitMs: NATS_WAIT_MS,
         name: `gan-cluster ${what} ${workerId}`,
         onInvalid: refusalLog(log, () => performance.now()),
@@ -107,7 +108,7 @@ export async function runWorker(
     stop.addEventListener('abort', onStop);
     if (stop.aborted) onStop();
     kill.addEventListener('abort', () => agent.go('asked twice to stop'));
-    return await agent.ended;
+    return await Promise.race([agent.ended, bus.over, objects.over]).finally(() => agent.close());
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
     return {

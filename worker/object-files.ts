@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
-import type { NatsConnection, ObjectStore } from 'nats';
+import type { NatsConnection } from 'nats';
 import { OperationalError, type FileRecord } from '../proto/index.js';
 import { objectStoreName, storeWords } from '../proto/runtime/stores.js';
 import type { NamedFile } from './export/index.js';
+import { ObjectChunks } from './object-chunks.js';
 
 const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** The worker's side of a run's object store: puts states and exported files there, fetches a state to go on from. */
 export class ObjectFiles {
-  private store: ObjectStore | null = null;
+  private store: ObjectChunks | null = null;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly runId: string,
   ) {}
 
-  private async open(): Promise<ObjectStore> {
-    this.store ??= await this.connection.jetstream().views.os(objectStoreName(this.runId));
+  private async open(): Promise<ObjectChunks> {
+    this.store ??= await ObjectChunks.open(this.connection, objectStoreName(this.runId));
     return this.store;
   }
 
@@ -24,7 +25,7 @@ export class ObjectFiles {
   async put(file: NamedFile): Promise<FileRecord> {
     const store = await this.open();
     try {
-      await store.putBlob({ name: file.name }, file.bytes);
+      await store.put(file.name, file.bytes);
     } catch (error) {
       throw new OperationalError('checkpoint', `${file.name} could not be stored: ${storeWords(error)}`);
     }
@@ -32,7 +33,7 @@ export class ObjectFiles {
   }
 
   async fetch(name: string, sha256: string): Promise<Uint8Array> {
-    const bytes = await (await this.open()).getBlob(name);
+    const bytes = await (await this.open()).get(name);
     if (bytes === null)
       throw new OperationalError('checkpoint', `object ${name} was expected in the object store, found none`);
     const found = sha256Of(bytes);

@@ -160,9 +160,17 @@ export const options = {
       .env('GAN_NATS_URL')
       .argParser(natsUrl),
   natsCredsFile: () =>
-    new Option('--nats-creds-file <file>', 'file with one line user:password for the NATS server').env(
-      'GAN_NATS_CREDS_FILE',
-    ),
+    new Option(
+      '--nats-creds-file <file>',
+      'file with one line for the NATS server: user:password, or the seed of an NKey',
+    ).env('GAN_NATS_CREDS_FILE'),
+  secrets: () =>
+    new Option(
+      '--secrets <folder>',
+      'where the credentials of the roles are made, each in a folder of its own',
+    )
+      .env('GAN_SECRETS')
+      .makeOptionMandatory(),
   cluster: () =>
     new Option('--cluster <name>', 'tells clusters on one NATS server apart')
       .env('GAN_CLUSTER')

@@ -5,6 +5,7 @@ import { addDoctor } from './checks.js';
 import { options } from './options.js';
 import { addFetch } from './fetch.js';
 import { addScale } from './scale.js';
+import { addSetup } from './setup.js';
 import { addWatch } from './watch.js';
 import { stopSignals } from './stop-signals.js';
 
@@ -275,6 +276,8 @@ export function buildProgram(exit: (status: number) => void): Command {
     command(program, 'scale', 'change the number of workers of a cluster that runs on this machine'),
     exit,
   );
+
+  addSetup(command(program, 'setup', 'make the credentials of the roles of a cluster, once'), exit);
 
   addDoctor(
     command(program, 'doctor', 'tell what this machine has, and what to do about what is missing'),

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { RunStore } from '../../coordinator/index.js';
+import { readLead } from '../../coordinator/index.js';
 import { INTERRUPTED, UsageError, type OutMessage } from '../../proto/index.js';
 import { Bus } from '../../proto/runtime/bus.js';
 import { findCluster } from '../local/index.js';
@@ -34,12 +34,13 @@ export async function watch(
   interrupt: AbortSignal,
 ): Promise<number> {
   const access = accessOf(options);
-  const bus = await Bus.connect({ ...access, name: 'gan-cluster watch' });
+  const bus = await Bus.connect({ ...access, role: 'watch', name: 'gan-cluster watch' });
   try {
-    const ended = await new Watcher(bus, view).follow(
+    const following = new Watcher(bus, view).follow(
       { ...access, firstWordMs: options.firstWordMs },
       interrupt,
     );
+    const ended = await Promise.race([following, bus.over]);
     view.close();
     if (ended === null) {
       view.say(['The run goes on; this only watched it.', options.afterInterrupt ?? ''].join(' ').trim());
@@ -128,8 +129,7 @@ class Watcher {
     if (!this.silent) this.view.say('nothing is heard from the coordinator; waiting for it');
     this.silent = true;
     try {
-      const store = await RunStore.open(this.bus.connection, runId);
-      this.ended = (await store.readLead())?.lead.ended ?? null;
+      this.ended = (await readLead(this.bus.connection, runId))?.ended ?? null;
     } catch {
       // NATS is away as well: looked at again
     }

@@ -1,13 +1,4 @@
-import { readFileSync } from 'node:fs';
-import {
-  ErrorCode,
-  Events,
-  connect,
-  type ConnectionOptions,
-  type Msg,
-  type NatsConnection,
-  type NatsError,
-} from 'nats';
+import { ErrorCode, Events, NatsError, connect, type Msg, type NatsConnection } from 'nats';
 import type { z } from 'zod';
 import { decodeAssignment, type Assignment } from '../assignment.js';
 import { OperationalError, UsageError, messageOf } from '../errors.js';
@@ -27,8 +18,10 @@ import {
   type UpMessage,
   type UpTopic,
 } from '../messages.js';
+import { inboxPrefix, type Role } from '../roles.js';
 import { subjects } from '../subjects.js';
 import { decodeMessage, encodeMessage } from './codec.js';
+import { connectionCredentials } from './credentials.js';
 import { RejectedMessage, Rejections } from './rejections.js';
 
 /** A server that does not answer for two of these is away, also when its machine vanished without a word. */
@@ -42,9 +35,11 @@ type ScaleAnswer = z.infer<typeof launcherSchemas.scaled>;
 
 export interface BusOptions {
   readonly url: string;
-  /** A file that holds `user:password` in one line; none for a server that asks for nothing. */
+  /** See parseCredentials for what it holds; none for a server that asks for nothing. */
   readonly credentialsFile?: string | undefined;
   readonly cluster: string;
+  /** As whom the process connects: its requests are answered where its credentials allow it. */
+  readonly role?: Role | undefined;
   /** For a server that is not up yet, in ms. */
   readonly waitMs?: number | undefined;
   /** Shown in the server's list of connections. */
@@ -53,19 +48,15 @@ export interface BusOptions {
   readonly onInvalid?: (error: OperationalError) => void;
 }
 
-function credentials(file: string | undefined): Pick<ConnectionOptions, 'user' | 'pass'> {
-  if (file === undefined) return {};
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw new UsageError(`--nats-creds-file: ${file} cannot be read: ${messageOf(error)}`);
-  }
-  const colon = text.indexOf(':');
-  if (colon < 1 || text.includes('\n')) {
-    throw new UsageError(`--nats-creds-file: ${file} was expected to hold one line user:password`);
-  }
-  return { user: text.slice(0, colon), pass: text.slice(colon + 1) };
+/** What a server said that knows the credentials no more, or never did. */
+const isRefusal = (error: unknown): boolean => error instanceof NatsError && error.isAuthError();
+
+function refusal({ url, credentialsFile }: BusOptions): UsageError {
+  return new UsageError(
+    credentialsFile === undefined
+      ? `the NATS server at ${url} asks for credentials, and none were given: name a file that holds them by --nats-creds-file`
+      : `the NATS server at ${url} refuses the credentials in ${credentialsFile}: name those of this cluster by --nats-creds-file`,
+  );
 }
 
 /** decodeAssignment, with a reason for what it refuses. */
@@ -88,12 +79,27 @@ export class Bus {
   readonly rejections = new Rejections();
   /** Times that the connection was lost and made again. */
   reconnects = 0;
+  /**
+   * Rejects when the connection is of no use any more though nobody closed it: with UsageError when the server, perhaps
+   * after a restart or with a new configuration, refuses the credentials, or what the role has to do. A server that is
+   * only away is waited for.
+   */
+  readonly over: Promise<never>;
 
   private constructor(
     /** For JetStream: key-value and object stores. */
     readonly connection: NatsConnection,
     private readonly options: BusOptions,
-  ) {}
+  ) {
+    this.over = new Promise((_, reject) => {
+      void connection.closed().then((error) => {
+        if (isRefusal(error)) reject(refusal(options));
+        else if (error) reject(new OperationalError('bus', `NATS is lost: ${error.message}`));
+      });
+      void this.followForbidden(reject);
+    });
+    this.over.catch(() => undefined); // for who waits for it
+  }
 
   /** Throws UsageError when the server cannot be reached or refuses the credentials. */
   static async connect(options: BusOptions): Promise<Bus> {
@@ -103,6 +109,7 @@ export class Bus {
         return await Bus.tryConnect(options);
       } catch (error) {
         if (error instanceof OperationalError) throw error;
+        if (isRefusal(error)) throw refusal(options);
         const refused = (error as NatsError).code === (ErrorCode.ConnectionRefused as string);
         if (!refused || performance.now() > untilMs) {
           throw new UsageError(
@@ -124,8 +131,8 @@ export class Bus {
       pingInterval: PING_EVERY_MS,
       maxPingOut: 2,
       timeout: 5_000,
-      inboxPrefix: `_INBOX_${options.cluster}`,
-      ...credentials(options.credentialsFile),
+      inboxPrefix: inboxPrefix(options.cluster, options.role),
+      ...connectionCredentials(options.credentialsFile),
     });
     const bus = new Bus(connection, options);
     bus.onConnection((up) => (bus.reconnects += Number(up)));
@@ -233,7 +240,11 @@ export class Bus {
 
   async close(): Promise<void> {
     if (this.connection.isClosed()) return;
-    await this.connection.drain().catch(() => this.connection.close());
+    // A connection that the server refuses meanwhile is never drained.
+    await Promise.race([
+      this.connection.drain().catch(() => this.connection.close()),
+      this.connection.closed(),
+    ]);
   }
 
   private publish(subject: string, bytes: Uint8Array): void {
@@ -244,6 +255,19 @@ export class Bus {
     for await (const { type } of this.connection.status()) {
       if (type === Events.Disconnect) handler(false);
       else if (type === Events.Reconnect) handler(true);
+    }
+  }
+
+  /** @param giveUp told of what a role cannot do without: its own subjects, and answers to its requests */
+  private async followForbidden(giveUp: (error: UsageError) => void): Promise<void> {
+    const { cluster, credentialsFile, role } = this.options;
+    for await (const { type, permissionContext } of this.connection.status()) {
+      if (type !== Events.Error || permissionContext === undefined) continue;
+      const { operation, subject } = permissionContext;
+      const words = `the NATS server does not let the credentials in ${credentialsFile ?? 'use'} ${operation} ${subject}`;
+      if (/^(gan\.|_INBOX)/.test(subject))
+        giveUp(new UsageError(`${words}: are they a ${role ?? 'launcher'}'s of cluster ${cluster}?`));
+      else this.options.onInvalid?.(new OperationalError('bus', words));
     }
   }
 

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { headers, nuid, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
+import { z } from 'zod';
+import { OperationalError } from '../proto/index.js';
+
+const CHUNK_BYTES = 128 * 1024;
+/** JetStream's answer when there is no such message. */
+const NOT_FOUND = '404';
+const ROLLUP = 'Nats-Rollup';
+
+/** What describes an object; more may be there. */
+const infoSchema = z.object({
+  nuid: z.string().regex(/^[A-Za-z0-9]+$/),
+  size: z.int().min(0),
+  chunks: z.int().min(0),
+  digest: z.string(),
+  deleted: z.boolean().optional(),
+});
+
+/**
+ * A NATS object store as ADR-20 of the NATS architecture lays it out, by means that a worker's credentials allow: chunks
+ * and descriptions are added, and read one by one. The object store of nats.js reads by a consumer and cleans up by purge;
+ * whoever may do these may do them to the run's record as well, and have the server publish in the coordinator's name.
+ */
+export class ObjectChunks {
+  private constructor(
+    private readonly bucket: string,
+    private readonly jetstream: JetStreamClient,
+    private readonly manager: JetStreamManager,
+  ) {}
+
+  static async open(connection: NatsConnection, bucket: string): Promise<ObjectChunks> {
+    // Without asking for the account's limits first.
+    const manager = await connection.jetstreamManager({ checkAPI: false });
+    return new ObjectChunks(bucket, connection.jetstream(), manager);
+  }
+
+  /** Stores an object, in place of one of the same name; that one's chunks stay. Throws what NATS says. */
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    const id = nuid.next();
+    const chunks: Uint8Array[] = [];
+    for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES)
+      chunks.push(bytes.subarray(at, at + CHUNK_BYTES));
+    try {
+      await Promise.all(chunks.map((chunk) => this.jetstream.publish(this.chunkSubject(id), chunk)));
+      const info = {
+        name,
+        bucket: this.bucket,
+        nuid: id,
+        size: bytes.byteLength,
+        chunks: chunks.length,
+        mtime: new Date().toISOString(),
+        digest: digestOf(createHash('sha256').update(bytes)),
+        deleted: false,
+        options: { max_chunk_size: CHUNK_BYTES },
+      };
+      await this.jetstream.publish(this.infoSubject(name), JSON.stringify(info), { headers: replacing() });
+    } catch (error) {
+      await this.drop(id);
+      throw error;
+    }
+  }
+
+  /** Null when there is no such object. Throws OperationalError('checkpoint') when it is not whole, and what NATS says. */
+  async get(name: string): Promise<Uint8Array | null> {
+    const found = await this.next({ last_by_subj: this.infoSubject(name) });
+    if (found === null) return null;
+    const parsed = infoSchema.safeParse(found.json());
+    if (!parsed.success)
+      throw new OperationalError('checkpoint', `object ${name} is described in another way`);
+    const { nuid: id, size, chunks, digest, deleted } = parsed.data;
+    if (deleted === true) return null;
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    let seq = 1;
+    const hash = createHash('sha256');
+    while (pieces.length < chunks && bytes < size) {
+      const message = await this.next({ seq, next_by_subj: this.chunkSubject(id) });
+      if (message === null) break;
+      const { data } = message;
+      pieces.push(data);
+      hash.update(data);
+      bytes += data.byteLength;
+      seq = message.seq + 1;
+    }
+    if (bytes !== size || digestOf(hash) !== digest)
+      throw new OperationalError(
+        'checkpoint',
+        `object ${name} is not whole: ${bytes} of ${size} bytes are there`,
+      );
+    return Buffer.concat(pieces);
+  }
+
+  private async next(
+    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+  ): Promise<Awaited<ReturnType<JetStreamManager['streams']['getMessage']>> | null> {
+    try {
+      return await this.manager.streams.getMessage(`OBJ_${this.bucket}`, query);
+    } catch (error) {
+      if ((error as { code?: string }).code === NOT_FOUND) return null;
+      throw error;
+    }
+  }
+
+  /** Frees the room of chunks that belong to no object: an empty one takes their place. What called for it is told instead. */
+  private async drop(id: string): Promise<void> {
+    await this.jetstream
+      .publish(this.chunkSubject(id), new Uint8Array(), { headers: replacing() })
+      .catch(() => undefined);
+  }
+
+  private chunkSubject(id: string): string {
+    return `$O.${this.bucket}.C.${id}`;
+  }
+
+  private infoSubject(name: string): string {
+    return `$O.${this.bucket}.M.${Buffer.from(name).toString('base64url')}${padding(name)}`;
+  }
+}
+
+/** The message replaces those before it on its subject. */
+function replacing(): ReturnType<typeof headers> {
+  const found = headers();
+  found.set(ROLLUP, 'sub');
+  return found;
+}
+
+/** The store's base64 is the URL's, but padded. */
+const padding = (name: string): string => '='.repeat((3 - (Buffer.byteLength(name) % 3)) % 3);
+
+/** 32 bytes are 43 characters and one of padding. */
+const digestOf = (hash: ReturnType<typeof createHash>): string => `SHA-256=${hash.digest('base64url')}=`;
