@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { headers, nuid, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
+import { headers, nuid, type JetStreamClient, type Msg, type NatsConnection } from 'nats';
 import { z } from 'zod';
 import { OperationalError } from '../proto/index.js';
 
 const CHUNK_BYTES = 128 * 1024;
 /** JetStream's answer when there is no such message. */
-const NOT_FOUND = '404';
+const NOT_FOUND = 404;
+const READ_TIMEOUT_MS = 5_000;
 const ROLLUP = 'Nats-Rollup';
 
 /** What describes an object; more may be there. */
@@ -23,16 +24,13 @@ const infoSchema = z.object({
  * whoever may do these may do them to the run's record as well, and have the server publish in the coordinator's name.
  */
 export class ObjectChunks {
-  private constructor(
-    private readonly bucket: string,
-    private readonly jetstream: JetStreamClient,
-    private readonly manager: JetStreamManager,
-  ) {}
+  private readonly jetstream: JetStreamClient;
 
-  static async open(connection: NatsConnection, bucket: string): Promise<ObjectChunks> {
-    // Without asking for the account's limits first.
-    const manager = await connection.jetstreamManager({ checkAPI: false });
-    return new ObjectChunks(bucket, connection.jetstream(), manager);
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly bucket: string,
+  ) {
+    this.jetstream = connection.jetstream();
   }
 
   /** Stores an object, in place of one of the same name; that one's chunks stay. Throws what NATS says. */
@@ -81,7 +79,7 @@ export class ObjectChunks {
       pieces.push(data);
       hash.update(data);
       bytes += data.byteLength;
-      seq = message.seq + 1;
+      seq = Number(message.headers?.get('Nats-Sequence')) + 1;
     }
     if (bytes !== size || digestOf(hash) !== digest)
       throw new OperationalError(
@@ -91,15 +89,19 @@ export class ObjectChunks {
     return Buffer.concat(pieces);
   }
 
+  /** A stored message, with its place in the stream among its headers; null when there is none. */
   private async next(
     query: { last_by_subj: string } | { seq: number; next_by_subj: string },
-  ): Promise<Awaited<ReturnType<JetStreamManager['streams']['getMessage']>> | null> {
-    try {
-      return await this.manager.streams.getMessage(`OBJ_${this.bucket}`, query);
-    } catch (error) {
-      if ((error as { code?: string }).code === NOT_FOUND) return null;
-      throw error;
-    }
+  ): Promise<Msg | null> {
+    const subject = `$JS.API.DIRECT.GET.OBJ_${this.bucket}`;
+    const answer = await this.connection.request(subject, JSON.stringify(query), {
+      timeout: READ_TIMEOUT_MS,
+    });
+    const { code = 0, description = '' } = answer.headers ?? {};
+    if (code === NOT_FOUND) return null;
+    if (code !== 0)
+      throw new OperationalError('checkpoint', `the object store answered ${code} ${description}`);
+    return answer;
   }
 
   /** Frees the room of chunks that belong to no object: an empty one takes their place. What called for it is told instead. */

@@ -9,23 +9,16 @@ const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(byte
 
 /** The worker's side of a run's object store: puts states and exported files there, fetches a state to go on from. */
 export class ObjectFiles {
-  private store: ObjectChunks | null = null;
+  private readonly store: ObjectChunks;
 
-  constructor(
-    private readonly connection: NatsConnection,
-    private readonly runId: string,
-  ) {}
-
-  private async open(): Promise<ObjectChunks> {
-    this.store ??= await ObjectChunks.open(this.connection, objectStoreName(this.runId));
-    return this.store;
+  constructor(connection: NatsConnection, runId: string) {
+    this.store = new ObjectChunks(connection, objectStoreName(runId));
   }
 
   /** Throws OperationalError('checkpoint') when the store takes nothing. */
   async put(file: NamedFile): Promise<FileRecord> {
-    const store = await this.open();
     try {
-      await store.put(file.name, file.bytes);
+      await this.store.put(file.name, file.bytes);
     } catch (error) {
       throw new OperationalError('checkpoint', `${file.name} could not be stored: ${storeWords(error)}`);
     }
@@ -33,7 +26,7 @@ export class ObjectFiles {
   }
 
   async fetch(name: string, sha256: string): Promise<Uint8Array> {
-    const bytes = await (await this.open()).get(name);
+    const bytes = await this.store.get(name);
     if (bytes === null)
       throw new OperationalError('checkpoint', `object ${name} was expected in the object store, found none`);
     const found = sha256Of(bytes);

@@ -17,6 +17,8 @@ const MAX_PAYLOAD_BYTES = 1_024;
 const NOW_EVERY_MS = 333;
 const NEWS_EVERY_MS = 1_000;
 const PING_EVERY_MS = 10_000;
+/** For a refusal to be read. */
+const REFUSED_LINGER_MS = 1_000;
 /** For pages to fetch what they were told of last. */
 const LAST_PICTURES_MS = 1_000;
 
@@ -86,8 +88,11 @@ export class LiveServer {
   }
 
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string): void =>
-      void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    const refuse = (status: string): void => {
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+      // Who does not leave would keep its connection for good.
+      setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref();
+    };
     socket.on('error', () => socket.destroy());
     if (request.url !== LIVE_PATH) return refuse('404 Not Found');
     if (!isTrusted(request.headers, this.options.allowedHosts)) return refuse('403 Forbidden');

@@ -13,15 +13,13 @@ export interface Rights {
   readonly subscribe: readonly string[];
 }
 
-/** Reading of a stream's messages one by one, answered in JSON. NATS has no wildcard for a part of a stream's name. */
-const READ_MESSAGE = '$JS.API.STREAM.MSG.GET.*';
-
 /**
- * What a worker needs of the object store: it adds chunks and their descriptions, and reads both one by one. Not the rest
- * of the JetStream API: who makes a consumer names the subject to which the server then publishes what is stored, and who
- * purges or deletes a stream may do so to every one, the run's record included.
+ * What a worker needs of the object store: it adds chunks and their descriptions, and reads both one by one. NATS has no
+ * wildcard for a part of a stream's name, so that it may read other streams as well. Not the rest of the JetStream API: who
+ * makes a consumer names the subject to which the server then publishes what is stored, and who purges or deletes a stream
+ * may do so to every one, the run's record included.
  */
-const OBJECTS = ['$O.*.C.>', '$O.*.M.>', READ_MESSAGE];
+const OBJECTS = ['$O.*.C.>', '$O.*.M.>', '$JS.API.DIRECT.GET.*'];
 
 /** What a watcher needs of the run's record: its keys, one by one. */
 const RECORD = ['$JS.API.DIRECT.GET.*.$KV.>'];
@@ -30,7 +28,8 @@ const RECORD = ['$JS.API.DIRECT.GET.*.$KV.>'];
  * What passes between the roles. Each has an account of its own, because permissions alone do not hold: NATS answers a
  * request at the subject that the request names, whatever the user may publish there, so that in one account a worker
  * could have the server's answer written over a key of the run's record, or sent out as the coordinator's word. Accounts
- * share no subject but these, and an answer stays in the account of who asked.
+ * share no subject but these, and an answer stays in the account of who asked; the workers, who share one, know an answer
+ * by its headers (Bus).
  */
 function passages(cluster: string): Passage[] {
   const service = (from: Role, subjects: readonly string[]): Passage[] =>

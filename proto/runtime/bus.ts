@@ -264,7 +264,8 @@ export class Bus {
     for await (const { type, permissionContext } of this.connection.status()) {
       if (type !== Events.Error || permissionContext === undefined) continue;
       const { operation, subject } = permissionContext;
-      const words = `the NATS server does not let the credentials in ${credentialsFile ?? 'use'} ${operation} ${subject}`;
+      const verb = operation === 'publish' ? 'publish' : 'subscribe';
+      const words = `the NATS server does not let the credentials in ${credentialsFile ?? 'use'} ${verb} ${subject}`;
       if (/^(gan\.|_INBOX)/.test(subject))
         giveUp(new UsageError(`${words}: are they a ${role ?? 'launcher'}'s of cluster ${cluster}?`));
       else this.options.onInvalid?.(new OperationalError('bus', words));
@@ -306,8 +307,16 @@ export class Bus {
     this.connection.subscribe(subject, {
       callback: (error, message) => {
         if (error) {
+          if (error.isPermissionError()) return; // followForbidden tells it
           const words = `subscription to ${subject}: ${error.message}`;
           this.options.onInvalid?.(new OperationalError('bus', words));
+          return;
+        }
+        // Ours have no headers. Stored messages that the server gives out have, whoever asked for them to be sent here.
+        if (message.headers !== undefined) {
+          this.accept(() => {
+            throw new RejectedMessage('malformed', `message on ${subject}: it has headers`);
+          });
           return;
         }
         try {

@@ -16,6 +16,10 @@ export interface HttpEndpointOptions {
 /** A request that sends its headers slower than that is no request. */
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** How often both are looked at: by default twice a minute only. */
+const CHECK_EVERY_MS = 1_000;
+/** More than watchers and scrapers are; further ones are closed at once. */
+const MAX_CONNECTIONS = 1_024;
 
 /** An HTTP server that has its port. */
 export class HttpEndpoint {
@@ -27,9 +31,14 @@ export class HttpEndpoint {
     const { getRequestListener } = await import('@hono/node-server');
     const listener = getRequestListener(app.fetch);
     const server = createServer(
-      { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: CHECK_EVERY_MS,
+      },
       (request, response) => void listener(request, response),
     );
+    server.maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(refusal(error, host, port, flag)));
       server.listen(port, host, resolve);
