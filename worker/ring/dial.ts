@@ -163,7 +163,7 @@ class Dial {
     }
     // It took the connection and ended it without a word, as whoever expects TLS, or another certificate, must.
     const cut = hello === undefined && error.code === 'ECONNRESET';
-    const perhaps = options.tls === true ? 'is its CA another one' : 'does it expect TLS';
+    const perhaps = options.tls === true ? 'does it speak TLS, with the same CA' : 'does it expect TLS';
     this.fail('ring-peer-lost', `cannot be reached: ${error.message}${cut ? `; ${perhaps}?` : ''}`);
   };
 
