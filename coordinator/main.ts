@@ -32,6 +32,7 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly cluster: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile: string | undefined;
+  readonly tlsCaFile: string | undefined;
   readonly data: string;
   readonly cacheFolder: string;
   readonly length: Length | null;
@@ -116,6 +117,7 @@ async function leadOnce(
   const bus = await Bus.connect({
     url: options.natsUrl,
     credentialsFile: options.natsCredentialsFile,
+    tlsCaFile: options.tlsCaFile,
     cluster: options.cluster,
     waitMs: NATS_WAIT_MS,
     name: 'gan-cluster coordinator',

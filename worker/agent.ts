@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly workerId: string;
   readonly name: string;
   readonly advertiseHost: string;
+  /** The ring speaks TLS. */
+  readonly ringTls: boolean;
   readonly probes: readonly EngineProbe[];
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
@@ -177,14 +179,14 @@ export class Agent {
   }
 
   private hello(): void {
-    const { workerId, name, advertiseHost, probes, engine } = this.options;
+    const { workerId, name, advertiseHost, ringTls, probes, engine } = this.options;
     this.bus.up('hello', workerId, {
       protocol: PROTOCOL_VERSION,
       workerId,
       name,
       hostname: hostname(),
       pid: process.pid,
-      ring: { host: advertiseHost, port: this.replica.ringPort },
+      ring: { host: advertiseHost, port: this.replica.ringPort, tls: ringTls },
       engines: [...probes],
       engine,
     });

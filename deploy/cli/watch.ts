@@ -5,6 +5,7 @@ import { stopSignals } from './stop-signals.js';
 interface WatchFlags {
   readonly natsUrl?: string;
   readonly natsCredsFile?: string;
+  readonly tlsCaFile?: string;
   readonly cluster: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -15,6 +16,7 @@ export function addWatch(watch: Command, exit: (status: number) => void): void {
   for (const option of [
     options.natsUrl,
     options.natsCredsFile,
+    options.tlsCaFile,
     options.cluster,
     options.scaledRun,
     options.json,
@@ -25,7 +27,7 @@ export function addWatch(watch: Command, exit: (status: number) => void): void {
     const { progressView } = await import('../terminal/index.js');
     const view = progressView(flags.json === true, process.stdout);
     const { interrupt } = stopSignals();
-    const { natsUrl, natsCredsFile, cluster, out } = flags;
-    exit(await run({ natsUrl, natsCredsFile, cluster, out }, view, interrupt));
+    const { natsUrl, natsCredsFile, tlsCaFile, cluster, out } = flags;
+    exit(await run({ natsUrl, natsCredsFile, tlsCaFile, cluster, out }, view, interrupt));
   });
 }

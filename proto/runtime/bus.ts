@@ -28,6 +28,7 @@ import {
   type UpTopic,
 } from '../messages.js';
 import { subjects } from '../subjects.js';
+import { busTls, tlsErrorInWords } from './bus-tls.js';
 import { decodeMessage, encodeMessage } from './codec.js';
 import { RejectedMessage, Rejections } from './rejections.js';
 
@@ -44,6 +45,8 @@ export interface BusOptions {
   readonly url: string;
   /** A file that holds `user:password` in one line; none for a server that asks for nothing. */
   readonly credentialsFile?: string | undefined;
+  /** PEM of the authority that signed the server's certificate. With it, or a tls:// url, nothing is said in the clear. */
+  readonly tlsCaFile?: string | undefined;
   readonly cluster: string;
   /** For a server that is not up yet, in ms. */
   readonly waitMs?: number | undefined;
@@ -95,7 +98,7 @@ export class Bus {
     private readonly options: BusOptions,
   ) {}
 
-  /** Throws UsageError when the server cannot be reached or refuses the credentials. */
+  /** Throws UsageError when the server cannot be reached, cannot be trusted, or refuses the credentials. */
   static async connect(options: BusOptions): Promise<Bus> {
     const untilMs = performance.now() + (options.waitMs ?? 0);
     for (;;) {
@@ -103,6 +106,8 @@ export class Bus {
         return await Bus.tryConnect(options);
       } catch (error) {
         if (error instanceof OperationalError) throw error;
+        const untrusted = tlsErrorInWords(error as NatsError, options.url, options.tlsCaFile);
+        if (untrusted !== null) throw new UsageError(untrusted, { cause: error });
         const refused = (error as NatsError).code === (ErrorCode.ConnectionRefused as string);
         if (!refused || performance.now() > untilMs) {
           throw new UsageError(
@@ -115,6 +120,7 @@ export class Bus {
   }
 
   private static async tryConnect(options: BusOptions): Promise<Bus> {
+    const tls = busTls(options.url, options.tlsCaFile);
     const connection = await connect({
       servers: options.url,
       name: options.name,
@@ -125,6 +131,7 @@ export class Bus {
       maxPingOut: 2,
       timeout: 5_000,
       inboxPrefix: `_INBOX_${options.cluster}`,
+      ...(tls === undefined ? {} : { tls }),
       ...credentials(options.credentialsFile),
     });
     const bus = new Bus(connection, options);

@@ -1,13 +1,8 @@
 import { createSecureContext, type ConnectionOptions, type TlsOptions } from 'node:tls';
+import type { TlsIdentity } from '../../proto/runtime/tls-files.js';
 
-/** What a worker shows to other workers, and whose certificates it takes; PEM. Plain data: it goes to another thread. */
-export interface RingTls {
-  /** The cluster's authority. */
-  readonly ca: string;
-  /** This worker's certificate, and its private key. */
-  readonly certificate: string;
-  readonly key: string;
-}
+/** What a worker shows to other workers, and whose certificates it takes. Plain data: it goes to another thread. */
+export type RingTls = TlsIdentity;
 
 /** Both ends are ours, so nothing older is spoken. */
 const VERSION = 'TLSv1.3';
