@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import type { TlsOptions } from 'nats';
+import { ErrorCode, type TlsOptions } from 'nats';
 import { readCaFile } from './tls-files.js';
 
 /** What is given to Node's tls.connect as well: nats.js passes on what it does not know. */
@@ -40,7 +40,7 @@ export function tlsErrorInWords(
 ): string | null {
   const { code = '', message } = error;
   const server = `the NATS server at ${url}`;
-  if (code === 'SERVER_OPTION_NA' && message.includes('tls'))
+  if (code === (ErrorCode.ServerOptionNotAvailable as string) && message === 'tls')
     return `${server} does not speak TLS, which ${caFile === undefined ? 'tls://' : '--tls-ca-file'} asks for: give it a certificate, or leave that out`;
   if (UNTRUSTED.test(code)) {
     return caFile === undefined
