@@ -23,6 +23,8 @@ interface Place {
   readonly keyFile: string;
 }
 
+/** Who connects to NATS. */
+const ROLES = ['coordinator', 'worker', 'watch'] as const;
 const KEY_MODE = 0o600;
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 
@@ -32,6 +34,7 @@ const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9
  *     ca.pem       ca-key.pem       the authority that signs the others; the key is needed for further ones only
  *     nats/        cert.pem key.pem the NATS server's, for `natsNames`
  *     worker/      cert.pem key.pem the workers', for both ends of the ring's connections
+ *     coordinator/ watch/ worker/   a copy of ca.pem, so that each role's folder is all that it needs
  *
  * What is there already is kept, but for a NATS certificate that lacks one of `natsNames`, which is made anew. A key is
  * written before its certificate, so that an interrupted call leaves nothing that looks whole. Throws UsageError when a
@@ -48,7 +51,7 @@ export async function makeCertificates(options: CertificateOptions): Promise<Mad
   };
 
   const authorityPlace = { certificateFile: join(folder, 'ca.pem'), keyFile: join(folder, 'ca-key.pem') };
-  const authority = await lazily(authorityPlace, async () => {
+  const authority = await authorityAt(authorityPlace, async () => {
     const identity = await createAuthority('gan-cluster CA', validity);
     await make(authorityPlace, identity);
     return identity;
@@ -72,6 +75,10 @@ export async function makeCertificates(options: CertificateOptions): Promise<Mad
       await issueCertificate(await authority.withKey(), { ...validity, commonName, names, usages }),
     );
   }
+  for (const role of ROLES) {
+    const file = join(folder, role, 'ca.pem');
+    if ((await readIfThere(file)) !== authority.certificate) await write(file, authority.certificate);
+  }
   return { made };
 }
 
@@ -89,24 +96,24 @@ interface Authority {
   withKey(): Promise<Identity>;
 }
 
-/** The authority that is there, or a new one. Its key need not be there as long as nothing has to be signed. */
-async function lazily(place: Place, create: () => Promise<Identity>): Promise<Authority> {
+/** The authority that is there, or else a new one. Its key need not be there as long as nothing has to be signed. */
+async function authorityAt(place: Place, create: () => Promise<Identity>): Promise<Authority> {
   const certificate = await readIfThere(place.certificateFile);
-  const found = certificate === null ? await create() : null;
-  if (found !== null) return { certificate: found.certificate, withKey: () => Promise.resolve(found) };
-  const there = certificate ?? '';
-  parse(place.certificateFile, () => new X509Certificate(there));
+  if (certificate === null) {
+    const identity = await create();
+    return { certificate: identity.certificate, withKey: () => Promise.resolve(identity) };
+  }
+  parse(place.certificateFile, () => new X509Certificate(certificate));
   return {
-    certificate: there,
+    certificate,
     withKey: async () => {
       const key = await readIfThere(place.keyFile);
       if (key === null)
         throw new UsageError(
           `${place.keyFile} was expected: a certificate has to be signed by ${place.certificateFile}`,
         );
-      const identity = { certificate: there, key };
-      checkPair(place, identity);
-      return identity;
+      checkPair(place, { certificate, key });
+      return { certificate, key };
     },
   };
 }
@@ -120,13 +127,15 @@ async function readIdentity(place: Place): Promise<Identity | null> {
 }
 
 async function writeIdentity({ certificateFile, keyFile }: Place, identity: Identity): Promise<void> {
+  await write(keyFile, identity.key, KEY_MODE);
+  await write(certificateFile, identity.certificate);
+}
+
+async function write(file: string, text: string, mode?: number): Promise<void> {
   try {
-    await writeWholeFile(keyFile, identity.key, { mode: KEY_MODE });
-    await writeWholeFile(certificateFile, identity.certificate);
+    await writeWholeFile(file, text, mode === undefined ? {} : { mode });
   } catch (error) {
-    throw new UsageError(`${certificateFile} and its key cannot be written: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new UsageError(`${file} cannot be written: ${messageOf(error)}`, { cause: error });
   }
 }
 
