@@ -104,6 +104,15 @@ function refuse(
     : refused;
 }
 
+/** The two could not be neighbours. */
+function mixtureInWords({ name, ring }: UpMessage<'hello'>, other: WorkerRecord): string {
+  const [expected, found] = ring.tls ? ['without', 'with'] : ['with', 'without'];
+  return (
+    `a ring ${expected} TLS was expected, as ${other.name} has it, ${name} came ${found}: give all workers ` +
+    '--tls-ca-file, --ring-cert-file and --ring-key-file, or none the latter two'
+  );
+}
+
 export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: number): Decision {
   const { workerId } = hello;
   if (hello.protocol !== PROTOCOL_VERSION) {
@@ -117,6 +126,10 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     const message = `the run's engine ${name} was expected on ${hello.hostname}: ${why}`;
     return refuse(state, workerId, 'usage', message);
   }
+  const other = [...state.workers.values()].find(
+    (worker) => worker.excluded === null && worker.workerId !== workerId && worker.ringTls !== hello.ring.tls,
+  );
+  if (other !== undefined) return refuse(state, workerId, 'usage', mixtureInWords(hello, other));
   const spec = { ...state.spec, engine: name };
   const known = state.workers.get(workerId);
   const fresh: WorkerRecord = {
@@ -124,7 +137,8 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     name: hello.name,
     hostname: hello.hostname,
     pid: hello.pid,
-    ring: hello.ring,
+    ring: { host: hello.ring.host, port: hello.ring.port },
+    ringTls: hello.ring.tls,
     ready: false,
     readyMs: nowMs,
     holdsState: false,

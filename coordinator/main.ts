@@ -41,6 +41,7 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly cluster: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile: string | undefined;
+  readonly tlsCaFile: string | undefined;
   readonly data: string;
   readonly cacheFolder: string;
   readonly length: Length | null;
@@ -144,6 +145,7 @@ async function leadOnce(
   const bus = await Bus.connect({
     url: options.natsUrl,
     credentialsFile: options.natsCredentialsFile,
+    tlsCaFile: options.tlsCaFile,
     cluster: options.cluster,
     role: 'coordinator',
     waitMs: NATS_WAIT_MS,

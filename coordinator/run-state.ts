@@ -45,6 +45,8 @@ export interface WorkerRecord {
   readonly hostname: string;
   readonly pid: number;
   readonly ring: { readonly host: string; readonly port: number };
+  /** Its ring speaks TLS. */
+  readonly ringTls: boolean;
   /** Its engine is up and its fingerprint is the run's. */
   readonly ready: boolean;
   /** When it became so, or was let back in. */

@@ -3,7 +3,7 @@ import { limits } from './limits.js';
 import { runSpecDraftSchema, runSpecSchema } from './run-spec.js';
 
 /** Changes whenever a message changes its meaning; both sides refuse another version in words. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const count = z.int().min(0);
@@ -19,7 +19,12 @@ const pixels = z
   .refine((bytes) => bytes.byteLength <= limits.sampleBytes)
   .meta({ maxBytes: limits.sampleBytes });
 
-const address = z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535) });
+/** Where a worker's ring is reached. Without `tls` in an older version's hello, which so can be refused in words. */
+const ringAddress = z.strictObject({
+  host: z.string().min(1).max(255),
+  port: z.int().min(1).max(65_535),
+  tls: z.boolean().default(false),
+});
 
 const engineProbe = z.strictObject({ name: z.string().max(64), usable: z.boolean(), reason: text });
 
@@ -74,7 +79,7 @@ export const upSchemas = {
     name: id,
     hostname: z.string().max(255),
     pid: count,
-    ring: address,
+    ring: ringAddress,
     engines: z.array(engineProbe).max(16),
     /** The engine asked for on the worker's command line, `auto` when none. */
     engine: z.string().max(64),

@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly name: string;
   /** Where other workers reach this one; asked again after each reconnect, when a machine may have got another address. */
   readonly advertiseHost: () => Promise<string>;
+  /** The ring speaks TLS. */
+  readonly ringTls: boolean;
   readonly probes: readonly EngineProbe[];
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
@@ -200,7 +202,7 @@ export class Agent {
   }
 
   private hello(): void {
-    const { workerId, name, probes, engine } = this.options;
+    const { workerId, name, ringTls, probes, engine } = this.options;
     const { ringHost } = this;
     if (ringHost === null) return void this.findRingHost();
     this.bus.up('hello', workerId, {
@@ -209,7 +211,7 @@ export class Agent {
       name,
       hostname: hostname(),
       pid: process.pid,
-      ring: { host: ringHost, port: this.replica.ringPort },
+      ring: { host: ringHost, port: this.replica.ringPort, tls: ringTls },
       engines: [...probes],
       engine,
     });

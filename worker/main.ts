@@ -7,6 +7,7 @@ import { HttpEndpoint } from '../proto/runtime/http-endpoint.js';
 import type { Log } from '../proto/runtime/log.js';
 import { metricsApp } from '../proto/runtime/metrics-app.js';
 import { refusalLog } from '../proto/runtime/refusal-log.js';
+import { readTlsIdentity } from '../proto/runtime/tls-files.js';
 import { Agent, type WorkerEnd } from './agent.js';
 import { chooseEngine, probeEngines } from './engine/index.js';
 import { WorkerMetrics } from './metrics.js';
@@ -22,6 +23,10 @@ export interface WorkerOptions {
   readonly cluster: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile: string | undefined;
+  readonly tlsCaFile: string | undefined;
+  /** With both, and the authority, the ring speaks TLS. */
+  readonly ringCertificateFile: string | undefined;
+  readonly ringKeyFile: string | undefined;
   /** `auto` for the address from which this machine reaches the NATS server. */
   readonly advertiseHost: string;
   readonly ringPort: number;
@@ -62,12 +67,21 @@ export async function runWorker(
       Bus.connect({
         url: options.natsUrl,
         credentialsFile: options.natsCredentialsFile,
+        tlsCaFile: options.tlsCaFile,
         cluster: options.cluster,
         role: 'worker',
         waitMs: NATS_WAIT_MS,
         name: `gan-cluster ${what} ${workerId}`,
         onInvalid: refusalLog(log, () => performance.now()),
       });
+    const tls = readTlsIdentity(
+      {
+        caFile: options.tlsCaFile,
+        certificateFile: options.ringCertificateFile,
+        keyFile: options.ringKeyFile,
+      },
+      new Date(),
+    );
     const connecting = connect('worker');
     connecting.catch(() => undefined); // both start at once; a port that is taken is told first
     replica = await ReplicaHost.start({
@@ -75,6 +89,7 @@ export async function runWorker(
       name,
       ringHost: loopback ? '127.0.0.1' : '0.0.0.0',
       ringPort: options.ringPort,
+      ringTls: tls,
       engineThreads: options.engineThreads,
     });
     bus = await connecting;
@@ -93,7 +108,7 @@ export async function runWorker(
       bus,
       replica,
       {
-        ...{ workerId, name, advertiseHost, probes, fault, metrics },
+        ...{ workerId, name, advertiseHost, ringTls: tls !== undefined, probes, fault, metrics },
         engine: choice.name,
         objects: objects.connection,
       },

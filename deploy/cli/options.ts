@@ -171,6 +171,17 @@ export const options = {
     )
       .env('GAN_SECRETS')
       .makeOptionMandatory(),
+  tlsCaFile: () =>
+    new Option(
+      '--tls-ca-file <file>',
+      "PEM of the CA that signed the cluster's certificates; NATS is spoken to by TLS only",
+    ).env('GAN_TLS_CA_FILE'),
+  ringCertFile: () =>
+    new Option(
+      '--ring-cert-file <file>',
+      'PEM of the certificate that workers show each other; the ring speaks TLS',
+    ).env('GAN_RING_CERT_FILE'),
+  ringKeyFile: () => new Option('--ring-key-file <file>', 'PEM of its private key').env('GAN_RING_KEY_FILE'),
   cluster: () =>
     new Option('--cluster <name>', 'tells clusters on one NATS server apart')
       .env('GAN_CLUSTER')

@@ -38,6 +38,7 @@ interface TrainFlags extends SpecFlags {
 }
 
 interface CoordinatorFlags extends SpecFlags {
+  readonly tlsCaFile?: string;
   readonly workers: number;
   readonly cluster: string;
   readonly runId?: string;
@@ -49,6 +50,9 @@ interface CoordinatorFlags extends SpecFlags {
 interface WorkerFlags {
   readonly natsUrl?: string;
   readonly natsCredsFile?: string;
+  readonly tlsCaFile?: string;
+  readonly ringCertFile?: string;
+  readonly ringKeyFile?: string;
   readonly cluster: string;
   readonly workerId?: string;
   readonly advertiseHost: string;
@@ -190,6 +194,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           cluster: flags.cluster,
           natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
           natsCredentialsFile: flags.natsCredsFile,
+          tlsCaFile: flags.tlsCaFile,
           data: flags.data,
           cacheFolder: cacheFolder(process.env),
           prefetch: flags.prefetch,
@@ -215,6 +220,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.runId,
     options.expectedWorkers,
     ...specOptions,
+    options.tlsCaFile,
     options.metricsPort,
     options.refusalEndsRun,
     options.service,
@@ -237,6 +243,9 @@ export function buildProgram(exit: (status: number) => void): Command {
           cluster: flags.cluster,
           natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
           natsCredentialsFile: flags.natsCredsFile,
+          tlsCaFile: flags.tlsCaFile,
+          ringCertificateFile: flags.ringCertFile,
+          ringKeyFile: flags.ringKeyFile,
           advertiseHost: flags.advertiseHost,
           ringPort: flags.ringPort,
           httpHost: flags.httpHost,
@@ -263,6 +272,9 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.engineThreads,
     options.natsUrl,
     options.natsCredsFile,
+    options.tlsCaFile,
+    options.ringCertFile,
+    options.ringKeyFile,
     options.logLevel,
   ]) {
     worker.addOption(option());

@@ -5,6 +5,7 @@ import { stopSignals } from './stop-signals.js';
 interface WatchFlags {
   readonly natsUrl?: string;
   readonly natsCredsFile?: string;
+  readonly tlsCaFile?: string;
   readonly cluster: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -17,6 +18,7 @@ export function addWatch(watch: Command, exit: (status: number) => void): void {
   for (const option of [
     options.natsUrl,
     options.natsCredsFile,
+    options.tlsCaFile,
     options.cluster,
     options.scaledRun,
     options.waitS,
@@ -29,8 +31,8 @@ export function addWatch(watch: Command, exit: (status: number) => void): void {
     const { progressView } = await import('../terminal/index.js');
     const view = progressView(flags.json === true, process.stdout);
     const { interrupt } = stopSignals();
-    const { natsUrl, natsCredsFile, cluster, out, waitS, afterInterrupt } = flags;
+    const { natsUrl, natsCredsFile, tlsCaFile, cluster, out, waitS, afterInterrupt } = flags;
     const patience = { firstWordMs: waitS * 1_000, afterInterrupt };
-    exit(await run({ natsUrl, natsCredsFile, cluster, out, ...patience }, view, interrupt));
+    exit(await run({ natsUrl, natsCredsFile, tlsCaFile, cluster, out, ...patience }, view, interrupt));
   });
 }

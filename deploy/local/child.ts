@@ -10,6 +10,17 @@ export function ganCluster(args: readonly string[]): readonly string[] {
   return [fileURLToPath(compiledUrl(import.meta.url, '../cli/main.js')), ...args];
 }
 
+/**
+ * The environment of the cluster's own processes. What is set for a real cluster on this machine is not for them: a
+ * local one has a NATS server of its own, without TLS, and a ring that never leaves the machine.
+ */
+function environmentOf(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const local = { ...environment, GAN_TETHER: 'stdin' };
+  for (const name of ['GAN_TLS_CA_FILE', 'GAN_RING_CERT_FILE', 'GAN_RING_KEY_FILE'] as const)
+    delete (local as NodeJS.ProcessEnv)[name];
+  return local;
+}
+
 /** One of the cluster's own processes. */
 export class ClusterProcess implements RunningProcess {
   readonly exited: Promise<ProcessEnd>;
@@ -48,7 +59,7 @@ export class ClusterProcess implements RunningProcess {
     const child = spawn(process.execPath, nodeArguments, {
       // Its standard input is its tether: the kernel closes it when this process is gone, however it went.
       stdio: ['pipe', log, log],
-      env: { ...process.env, GAN_TETHER: 'stdin' },
+      env: environmentOf(process.env),
       // A group of its own, so that Ctrl-C reaches the launcher alone, which ends the others in order.
       detached: true,
     });

@@ -1,2 +1,3 @@
-/** Makes the credentials of a cluster's roles, and the part of the NATS server's configuration that says what each may do. */
+/** What a cluster needs before it starts: credentials of its roles and what each may do, certificates of its machines. */
 export { setup, type SetupOptions } from './setup.js';
+export { makeCertificates, type CertificateOptions, type MadeCertificates } from './certificates.js';

@@ -13,6 +13,8 @@ export interface WatchOptions {
   /** Undefined for a cluster on this machine, whose run folder is `out`, or the newest. */
   readonly natsUrl: string | undefined;
   readonly natsCredsFile: string | undefined;
+  /** Not for a cluster on this machine. */
+  readonly tlsCaFile: string | undefined;
   readonly cluster: string;
   readonly out: string | undefined;
   /** For the first word of a cluster; a coordinator that is being started needs some seconds. */
@@ -57,11 +59,12 @@ export async function watch(
 interface Access {
   readonly url: string;
   readonly credentialsFile: string | undefined;
+  readonly tlsCaFile?: string | undefined;
   readonly cluster: string;
 }
 
-function accessOf({ natsUrl, natsCredsFile, cluster, out }: WatchOptions): Access {
-  if (natsUrl !== undefined) return { url: natsUrl, credentialsFile: natsCredsFile, cluster };
+function accessOf({ natsUrl, natsCredsFile, tlsCaFile, cluster, out }: WatchOptions): Access {
+  if (natsUrl !== undefined) return { url: natsUrl, credentialsFile: natsCredsFile, tlsCaFile, cluster };
   const found = findCluster(out);
   return {
     url: found.natsUrl,

@@ -20,6 +20,7 @@ import {
 } from '../messages.js';
 import { inboxPrefix, type Role } from '../roles.js';
 import { subjects } from '../subjects.js';
+import { busTls, tlsErrorInWords } from './bus-tls.js';
 import { decodeMessage, encodeMessage } from './codec.js';
 import { connectionCredentials } from './credentials.js';
 import { RejectedMessage, Rejections } from './rejections.js';
@@ -37,6 +38,8 @@ export interface BusOptions {
   readonly url: string;
   /** See parseCredentials for what it holds; none for a server that asks for nothing. */
   readonly credentialsFile?: string | undefined;
+  /** PEM of the authority that signed the server's certificate. With it, or a tls:// url, nothing is said in the clear. */
+  readonly tlsCaFile?: string | undefined;
   readonly cluster: string;
   /** As whom the process connects: its requests are answered where its credentials allow it. */
   readonly role?: Role | undefined;
@@ -101,7 +104,7 @@ export class Bus {
     this.over.catch(() => undefined); // for who waits for it
   }
 
-  /** Throws UsageError when the server cannot be reached or refuses the credentials. */
+  /** Throws UsageError when the server cannot be reached, cannot be trusted, or refuses the credentials. */
   static async connect(options: BusOptions): Promise<Bus> {
     const untilMs = performance.now() + (options.waitMs ?? 0);
     for (;;) {
@@ -110,6 +113,8 @@ export class Bus {
       } catch (error) {
         if (error instanceof OperationalError) throw error;
         if (isRefusal(error)) throw refusal(options);
+        const untrusted = tlsErrorInWords(error as NatsError, options.url, options.tlsCaFile);
+        if (untrusted !== null) throw new UsageError(untrusted, { cause: error });
         const refused = (error as NatsError).code === (ErrorCode.ConnectionRefused as string);
         if (!refused || performance.now() > untilMs) {
           throw new UsageError(
@@ -122,6 +127,7 @@ export class Bus {
   }
 
   private static async tryConnect(options: BusOptions): Promise<Bus> {
+    const tls = busTls(options.url, options.tlsCaFile);
     const connection = await connect({
       servers: options.url,
       name: options.name,
@@ -132,6 +138,7 @@ export class Bus {
       maxPingOut: 2,
       timeout: 5_000,
       inboxPrefix: inboxPrefix(options.cluster, options.role),
+      ...(tls === undefined ? {} : { tls }),
       ...connectionCredentials(options.credentialsFile),
     });
     const bus = new Bus(connection, options);

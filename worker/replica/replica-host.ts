@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { OperationalError } from '../../proto/index.js';
 import { compiledUrl } from '../../proto/runtime/compiled-url.js';
-import { REFUSAL_REASONS, type RefusalReason } from '../ring/index.js';
+import { REFUSAL_REASONS, type RefusalReason, type RingTls } from '../ring/index.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
 
 export interface ReplicaThreadData {
@@ -10,6 +10,8 @@ export interface ReplicaThreadData {
   readonly progress: SharedArrayBuffer;
   readonly ringHost: string;
   readonly ringPort: number;
+  /** With it the ring speaks TLS. */
+  readonly ringTls: RingTls | undefined;
   readonly engineThreads: number;
 }
 

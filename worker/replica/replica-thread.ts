@@ -51,6 +51,7 @@ const {
   progress,
   ringHost,
   ringPort,
+  ringTls,
   workerId,
   name: workerName,
   engineThreads,
@@ -151,6 +152,7 @@ async function prepare(
       silenceMs: STATE_SILENCE_MS,
       deadlineMs: STATE_MS,
       refusals: server.refusals,
+      tls: server.tls,
       signal,
       onProgress: () => fault?.('in-state-transfer', start.nextUpdate),
     });
@@ -217,6 +219,7 @@ async function main(): Promise<void> {
   const server = await RingServer.listen({
     host: ringHost,
     port: ringPort,
+    tls: ringTls,
     onRefused: (reason) => Atomics.add(shared, PROGRESS.refusals + REFUSAL_REASONS.indexOf(reason), 1),
   });
   post({ kind: 'listening', port: server.port });

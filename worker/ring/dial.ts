@@ -12,6 +12,7 @@ import type { Clock } from './clock.js';
 import { encodeHandshake, NONCE_BYTES, parseHandshake, pathOf, proofOf, provesSecret } from './handshake.js';
 import type { Hello, Purpose, Transcript } from './handshake.js';
 import { refusalOf, type Refusals } from './refusals.js';
+import { tlsFaultOf, type TlsFault } from './ring-tls.js';
 import { SilenceWatch } from './silence-watch.js';
 import { WEBSOCKET_OPTIONS } from './websocket-link.js';
 
@@ -20,6 +21,8 @@ export interface DialOptions {
   readonly port: number;
   /** Opens the connection below the WebSocket; called again when the peer is dialled again. */
   readonly connect: () => Duplex;
+  /** That connection speaks TLS. */
+  readonly tls?: boolean;
   /** The peer in an error's words, for example "worker w1 (rank 0)". */
   readonly peerName: string;
   readonly purpose: Purpose;
@@ -64,6 +67,13 @@ export function dialPeer<T>(
   });
 }
 
+const TLS_FAULTS: Readonly<Record<TlsFault, string>> = {
+  'not-tls':
+    'does not speak TLS as this worker does: all workers of a cluster have ring certificates, or none has',
+  'bad-certificate':
+    'did not agree on certificates: both were expected to be valid and signed by the same CA',
+};
+
 class Dial {
   private readonly connecting: SilenceWatch<'peer'>;
   private hello: Hello | undefined;
@@ -94,8 +104,8 @@ class Dial {
   }
 
   private call(): void {
-    const { host, port, purpose, connectMs } = this.options;
-    const url = `ws://${isIPv6(host) ? `[${host}]` : host}:${port}${pathOf(purpose)}`;
+    const { host, port, purpose, connectMs, tls } = this.options;
+    const url = `${tls === true ? 'wss' : 'ws'}://${isIPv6(host) ? `[${host}]` : host}:${port}${pathOf(purpose)}`;
     let socket: WebSocket;
     try {
       socket = new WebSocket(url, { ...WEBSOCKET_OPTIONS, createConnection: this.options.connect });
@@ -144,8 +154,17 @@ class Dial {
     this.fail('protocol', 'sent what is no part of the handshake');
   };
 
-  private readonly onSocketError = (error: Error): void => {
-    this.fail('ring-peer-lost', `cannot be reached: ${error.message}`);
+  private readonly onSocketError = (error: Error & { readonly code?: string }): void => {
+    const { options, hello } = this;
+    const fault = options.tls === true ? tlsFaultOf(error) : null;
+    if (fault !== null) {
+      options.refusals.count(fault, `${options.host}:${options.port}`);
+      return this.fail('ring-refused', `${TLS_FAULTS[fault]} (${error.message})`);
+    }
+    // It took the connection and ended it without a word, as whoever expects TLS, or another certificate, must.
+    const cut = hello === undefined && error.code === 'ECONNRESET';
+    const perhaps = options.tls === true ? 'does it speak TLS, with the same CA' : 'does it expect TLS';
+    this.fail('ring-peer-lost', `cannot be reached: ${error.message}${cut ? `; ${perhaps}?` : ''}`);
   };
 
   private readonly onClose = (code: number, message: Buffer): void => {

@@ -4,6 +4,7 @@ export type { Admission } from './admission.js';
 export { systemClock, type Clock } from './clock.js';
 export { openRing, type OpenRingOptions } from './open-ring.js';
 export { REFUSAL_REASONS, type RefusalReason, type Refusals } from './refusals.js';
+export type { RingTls } from './ring-tls.js';
 export { RingServer, type RingServerOptions } from './ring-server.js';
 export {
   describeProgress,

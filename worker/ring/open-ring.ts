@@ -9,6 +9,7 @@ import { LinkedRing } from './linked-ring.js';
 import { RingError, SoloRing, type Neighbour, type Ring } from './ring.js';
 import { nearestAddress, type RingAddress } from './ring-address.js';
 import type { PeerHandler, RingServer } from './ring-server.js';
+import type { RingTls } from './ring-tls.js';
 import type { RingPhase } from './schedule.js';
 import type { SplitConnection } from './split-connection.js';
 import { WebSocketIncomingLink, WebSocketOutgoingLink } from './websocket-link.js';
@@ -119,6 +120,7 @@ export async function openRing(options: OpenRingOptions): Promise<Ring> {
         },
         (options.addressOf ?? nearestAddress)(member),
         adder,
+        server.tls,
       ),
     ),
   ]);
@@ -153,13 +155,15 @@ function blamed(error: unknown, neighbour: Neighbour | undefined): unknown {
 }
 
 function dialLink(
-  options: Omit<DialOptions, 'connect'>,
+  options: Omit<DialOptions, 'connect' | 'tls'>,
   address: RingAddress,
   adder: Adder,
+  ringTls: RingTls | undefined,
 ): Promise<IncomingLink> {
   let connection: SplitConnection | undefined;
-  const connect = (): SplitConnection => (connection = WebSocketIncomingLink.connect(address, adder));
-  return dialPeer({ ...options, connect }, (socket) => {
+  const tls = 'host' in address ? ringTls : undefined;
+  const connect = (): SplitConnection => (connection = WebSocketIncomingLink.connect(address, adder, tls));
+  return dialPeer({ ...options, tls: tls !== undefined, connect }, (socket) => {
     invariant(connection, 'a socket that is open has a connection');
     return new WebSocketIncomingLink(socket, connection, adder);
   });

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { RawData, WebSocket } from 'ws';
+import type { RawData } from 'ws';
 import type { Admission, Admissions } from './admission.js';
 import type { Clock } from './clock.js';
 import { encodeHandshake, NONCE_BYTES, parseHandshake, proofOf, provesSecret } from './handshake.js';
@@ -26,6 +26,7 @@ export interface PendingPeerOptions {
 
 /** How far the peer has come, with what it said. */
 type Stage =
+  /** With TLS its handshake comes before. */
   | { readonly kind: 'http' }
   | { readonly kind: 'hello'; readonly door: Door }
   | { readonly kind: 'held'; readonly door: Door; readonly hello: Hello }
@@ -38,7 +39,7 @@ type Stage =
   | { readonly kind: 'over' };
 
 interface Door {
-  readonly socket: WebSocket;
+  readonly peer: AcceptedPeer;
   readonly purpose: Purpose;
   readonly admissions: Admissions;
 }
@@ -50,7 +51,8 @@ export class PendingPeer {
   private readonly cancelDeadline: () => void;
 
   constructor(
-    readonly transport: Socket,
+    /** As it was accepted: below TLS. */
+    private readonly transport: Socket,
     private readonly options: PendingPeerOptions,
   ) {
     this.address = addressOf(transport);
@@ -70,14 +72,15 @@ export class PendingPeer {
   }
 
   /** The connection has become a WebSocket for `purpose`. */
-  upgraded(socket: WebSocket, purpose: Purpose, admissions: Admissions): void {
+  upgraded(peer: AcceptedPeer, purpose: Purpose, admissions: Admissions): void {
+    const { socket } = peer;
     socket.on('error', (error: Error & { code?: string }) => {
       const fault = faultOf(error);
       if (fault !== null) this.refuse(fault);
       // Anything else ends the connection, which is noticed above.
     });
     if (this.stage.kind !== 'http') return socket.terminate();
-    this.stage = { kind: 'hello', door: { socket, purpose, admissions } };
+    this.stage = { kind: 'hello', door: { peer, purpose, admissions } };
     socket.on('message', this.onMessage);
   }
 
@@ -93,7 +96,7 @@ export class PendingPeer {
     this.cancelDeadline();
     // The connection stays among the pending ones until it is gone, so that their number stays bounded.
     if (stage.kind === 'http') this.transport.destroy();
-    else stage.door.socket.close(REFUSED_CLOSE_CODE, reason);
+    else stage.door.peer.socket.close(REFUSED_CLOSE_CODE, reason);
   }
 
   private readonly onMessage = (data: RawData, isBinary: boolean): void => {
@@ -122,7 +125,7 @@ export class PendingPeer {
         const acceptorNonce = this.options.randomBytes(NONCE_BYTES).toString('hex');
         const transcript = { purpose: door.purpose, hello, acceptorNonce };
         this.stage = { kind: 'proof', door, admission: verdict.admission, transcript };
-        door.socket.send(encodeHandshake({ kind: 'challenge', nonce: acceptorNonce }));
+        door.peer.socket.send(encodeHandshake({ kind: 'challenge', nonce: acceptorNonce }));
       }
     }
   }
@@ -131,13 +134,14 @@ export class PendingPeer {
     if (!provesSecret(given, admission.secret, 'dialler', transcript)) return this.refuse('bad-secret');
     const reason = door.admissions.admit(transcript.hello, admission);
     if (reason) return this.refuse(reason);
-    const { socket } = door;
+    const { peer, purpose } = door;
+    const { socket } = peer;
     socket.off('message', this.onMessage);
     this.over();
     socket.send(
       encodeHandshake({ kind: 'welcome', proof: proofOf(admission.secret, 'acceptor', transcript) }),
     );
-    this.options.onAdmitted(door.purpose, transcript.hello.fromRank, { socket, transport: this.transport });
+    this.options.onAdmitted(purpose, transcript.hello.fromRank, peer);
   }
 
   private count(reason: RefusalReason): void {

@@ -11,6 +11,8 @@ export const REFUSAL_REASONS = [
   'incomplete', // went away in the middle of its handshake
   'duplicate', // the slot is taken
   'too-many', // as many sockets as are bearable have yet to prove who they are
+  'not-tls', // one of the two speaks TLS and the other does not
+  'bad-certificate', // none, or not one of the cluster's authority, or not valid now
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 

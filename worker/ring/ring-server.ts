@@ -7,6 +7,7 @@ import {
   type Socket,
 } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import { invariant, limits, messageOf, UsageError } from '../../proto/index.js';
 import { Admissions, type Admission } from './admission.js';
@@ -15,12 +16,16 @@ import { pathOf, PURPOSES, type Purpose } from './handshake.js';
 import { PendingPeer, addressOf } from './pending-peer.js';
 import { Refusals, type RefusalReason } from './refusals.js';
 import { localSocketPath } from './ring-address.js';
+import type { RingTls } from './ring-tls.js';
+import { TlsAcceptor } from './tls-acceptor.js';
 import { WEBSOCKET_OPTIONS, type AcceptedPeer } from './websocket-link.js';
 
 export interface RingServerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** With it whoever comes by the port must speak TLS and have a certificate of the cluster. */
+  readonly tls?: RingTls | undefined;
   readonly clock?: Clock;
   /** Told of every peer that is turned away. */
   readonly onRefused?: (reason: RefusalReason, peer: string) => void;
@@ -48,10 +53,14 @@ const MAX_HEADER_BYTES = 4_096;
  */
 export class RingServer {
   readonly refusals: Refusals;
-  private readonly pending = new Map<Duplex, PendingPeer>();
+  private readonly pending = new Set<PendingPeer>();
+  /** By each stream of their connections: the accepted one, and with TLS the one that decrypts it. */
+  private readonly peers = new WeakMap<Duplex, PendingPeer>();
   private readonly transports = new Set<Socket>();
   private readonly doors: ReadonlyMap<Purpose, Door>;
   private readonly http: Server;
+  /** What listens on the port: http itself, or with TLS what hands it decrypted connections. */
+  private readonly listener: NetServer;
   /** The Unix socket beside the port; see localSocketPath. */
   private readonly local: NetServer;
   private readonly webSockets: WebSocketServer;
@@ -65,7 +74,10 @@ export class RingServer {
     this.http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 0, headersTimeout: 0 });
     this.webSockets = new WebSocketServer({ ...WEBSOCKET_OPTIONS, noServer: true, clientTracking: false });
     this.webSockets.on('wsClientError', (_error, transport) => this.refuse(transport, 'malformed'));
-    this.http.on('connection', (transport) => this.connected(transport));
+    this.http.on('connection', (transport) => {
+      if (!this.peers.has(transport)) this.connected(transport);
+    });
+    this.listener = options.tls === undefined ? this.http : this.secureListener(options.tls);
     this.local = createNetServer((transport) => this.http.emit('connection', transport));
     this.http.on('upgrade', (request, transport, head) => this.upgrade(request, transport, head));
     this.http.on('request', (request, response) => {
@@ -83,25 +95,30 @@ export class RingServer {
   static async listen(options: RingServerOptions): Promise<RingServer> {
     const server = new RingServer(options);
     await new Promise<void>((resolve, reject) => {
-      server.http.once('error', (error: NodeJS.ErrnoException) => {
+      server.listener.once('error', (error: NodeJS.ErrnoException) => {
         const why = error.code === 'EADDRINUSE' ? 'it is taken' : messageOf(error);
         const what = `cannot listen on ${options.host}:${options.port} for the ring: ${why}`;
         reject(
           new UsageError(`${what}; choose another with --ring-port, or 0 for any free one`, { cause: error }),
         );
       });
-      server.http.listen(options.port, options.host, resolve);
+      server.listener.listen(options.port, options.host, resolve);
     });
     await server.listenLocally();
     // From here on an error is a connection that could not be accepted: the process has too many files open.
-    server.http.on('error', () => server.refusals.count('too-many', 'unknown'));
+    server.listener.on('error', () => server.refusals.count('too-many', 'unknown'));
     return server;
   }
 
   get port(): number {
-    const address = this.http.address() as AddressInfo | null;
+    const address = this.listener.address() as AddressInfo | null;
     invariant(address, 'the server listens');
     return address.port;
+  }
+
+  /** What this worker's own calls are to be made with. */
+  get tls(): RingTls | undefined {
+    return this.options.tls;
   }
 
   /** Connections that have yet to prove who they are. */
@@ -111,7 +128,7 @@ export class RingServer {
 
   /** Of those, the ones that came for a ring epoch of which this worker has not been told yet. */
   get heldCount(): number {
-    return [...this.pending.values()].filter(({ held }) => held).length;
+    return [...this.pending].filter(({ held }) => held).length;
   }
 
   /** All connections: those, and the links of rings. */
@@ -129,7 +146,7 @@ export class RingServer {
     const door = this.doorOf(admission.purpose);
     door.admissions.open(admission);
     door.onPeer = onPeer;
-    for (const peer of [...this.pending.values()]) peer.reconsider();
+    for (const peer of [...this.pending]) peer.reconsider();
     return () => door.admissions.close(admission);
   }
 
@@ -140,7 +157,7 @@ export class RingServer {
 
   /** Stops listening and ends every connection that was accepted. */
   async close(): Promise<void> {
-    const closed = [this.http, this.local].map(
+    const closed = [this.listener, this.local].map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
     this.dropConnections();
@@ -152,7 +169,7 @@ export class RingServer {
     if (path === undefined) return;
     await new Promise<void>((resolve, reject) => {
       this.local.once('error', (cause) => {
-        this.http.close();
+        this.listener.close();
         reject(
           new UsageError(`cannot listen beside port ${this.port} for the ring: ${messageOf(cause)}`, {
             cause,
@@ -161,6 +178,25 @@ export class RingServer {
       });
       this.local.listen(path, resolve);
     });
+  }
+
+  /** Listens for connections that become http's once they are decrypted; all bounds hold from their first byte. */
+  private secureListener(tls: RingTls): NetServer {
+    const acceptor = new TlsAcceptor(tls, {
+      onSecured: (raw, secured) => this.secured(raw, secured),
+      onFault: (raw, fault) => this.refuse(raw, fault),
+    });
+    return createNetServer({ noDelay: true }, (raw) => {
+      this.connected(raw);
+      if (!raw.destroyed) acceptor.accept(raw);
+    });
+  }
+
+  private secured(raw: Socket, secured: TLSSocket): void {
+    const peer = this.pendingPeer(raw);
+    if (!peer) return void secured.destroy();
+    this.peers.set(secured, peer);
+    this.http.emit('connection', secured);
   }
 
   private connected(transport: Socket): void {
@@ -177,25 +213,32 @@ export class RingServer {
       randomBytes: this.options.randomBytes ?? randomBytes,
       refusals: this.refusals,
       onAdmitted: (purpose, fromRank, socket) => this.doorOf(purpose).onPeer?.(socket, fromRank),
-      onOver: () => this.pending.delete(transport),
+      onOver: () => this.pending.delete(peer),
     });
-    this.pending.set(transport, peer);
+    this.pending.add(peer);
+    this.peers.set(transport, peer);
   }
 
   private upgrade(request: IncomingMessage, transport: Duplex, head: Buffer): void {
     const purpose = PURPOSES.find((known) => request.url === pathOf(known));
     if (!purpose) return this.refuse(transport, 'malformed');
     this.webSockets.handleUpgrade(request, transport, head, (socket) => {
-      const peer = this.pending.get(transport);
-      if (peer) peer.upgraded(socket, purpose, this.doorOf(purpose).admissions);
+      const peer = this.pendingPeer(transport);
+      if (peer)
+        peer.upgraded({ socket, transport: transport as Socket }, purpose, this.doorOf(purpose).admissions);
       else socket.terminate();
     });
   }
 
   private refuse(transport: Duplex, reason: RefusalReason): void {
-    const peer = this.pending.get(transport);
+    const peer = this.pendingPeer(transport);
     if (peer) peer.refuse(reason);
     else transport.destroy();
+  }
+
+  private pendingPeer(transport: Duplex): PendingPeer | undefined {
+    const peer = this.peers.get(transport);
+    return peer && this.pending.has(peer) ? peer : undefined;
   }
 
   private doorOf(purpose: Purpose): Door {

@@ -1,8 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { FrameSplitter } from './frame-splitter.js';
 import type { LinkEnd } from './link.js';
 import type { RingAddress } from './ring-address.js';
+import { diallerOptions, type RingTls } from './ring-tls.js';
 import { SCRATCH_HEAD_BYTES } from './payload-filler.js';
 
 /** Takes the binary messages of a connection. */
@@ -22,6 +24,8 @@ export interface DataSink {
 
 export interface SplitConnectionOptions {
   readonly address: RingAddress;
+  /** For an address of the network: what stays on this machine, over a Unix socket, needs none. */
+  readonly tls?: RingTls | undefined;
   /** Memory to read into; nothing in it outlives one read. */
   readonly scratch: Uint8Array;
   /** Binary messages that announce more are refused. */
@@ -56,11 +60,7 @@ export class SplitConnection extends Duplex {
       },
       options.maxMessageBytes,
     );
-    this.socket = connect({
-      ...options.address,
-      noDelay: true,
-      onread: { buffer: () => this.nextBuffer(), callback: (count, buffer) => this.received(count, buffer) },
-    });
+    this.socket = this.connect();
     this.socket.on('end', () => this.push(null));
     this.socket.on('error', (error) => this.destroy(error));
     this.socket.on('close', () => this.destroy());
@@ -102,6 +102,29 @@ export class SplitConnection extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.socket.destroy();
     done(error);
+  }
+
+  private connect(): Socket {
+    const { address, tls } = this.options;
+    if (tls !== undefined && 'host' in address) {
+      // What was decrypted before a pause still comes after it: the stream keeps it, where `onread` would not wait.
+      const socket = connectTls({ ...address, ...diallerOptions(tls) });
+      socket.setNoDelay(true);
+      return socket.on('data', (bytes: Buffer) => this.decrypted(bytes));
+    }
+    return connect({
+      ...address,
+      noDelay: true,
+      onread: { buffer: () => this.nextBuffer(), callback: (count, buffer) => this.received(count, buffer) },
+    });
+  }
+
+  private decrypted(bytes: Uint8Array): void {
+    if (this.destroyed) return;
+    const used = this.split(bytes);
+    if (used === bytes.byteLength || this.destroyed) return;
+    this.held = bytes.subarray(used); // memory of its own
+    this.socket.pause();
   }
 
   /** Where the system is to put what it reads next. */

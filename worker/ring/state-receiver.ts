@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import type { LinkEnd } from './link.js';
 import type { RefusalReason } from './refusals.js';
 import type { RingAddress } from './ring-address.js';
+import type { RingTls } from './ring-tls.js';
 import { SilenceWatch } from './silence-watch.js';
 import { SplitConnection, type DataSink } from './split-connection.js';
 import { judgeStateHeader, STATE_HEADER_BYTES, type ExpectedSizes } from './state-header.js';
@@ -65,9 +66,9 @@ export function receiveState(
 }
 
 /** A connection whose messages are those of a state. */
-export function connectForState(address: RingAddress): SplitConnection {
+export function connectForState(address: RingAddress, tls?: RingTls): SplitConnection {
   const scratch = new Uint8Array(SCRATCH_BYTES);
-  return new SplitConnection({ address, scratch, maxMessageBytes: limits.ringSegmentBytes });
+  return new SplitConnection({ address, tls, scratch, maxMessageBytes: limits.ringSegmentBytes });
 }
 
 class StateReceiver implements DataSink {

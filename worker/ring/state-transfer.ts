@@ -6,6 +6,7 @@ import { dialPeer } from './dial.js';
 import type { Refusals } from './refusals.js';
 import { nearestAddress, type RingAddress } from './ring-address.js';
 import type { RingServer } from './ring-server.js';
+import type { RingTls } from './ring-tls.js';
 import type { SplitConnection } from './split-connection.js';
 import { connectForState, receiveState, type FetchedState } from './state-receiver.js';
 import { StateSender, type HeldState } from './state-sender.js';
@@ -72,6 +73,8 @@ export interface FetchStateOptions {
   readonly refusals: Refusals;
   readonly clock?: Clock;
   readonly signal: AbortSignal;
+  /** Where the ring speaks TLS: the `tls` of this worker's own server. */
+  readonly tls?: RingTls | undefined;
   /** How the source is reached; by default the nearest way. */
   readonly addressOf?: (member: RingMember) => RingAddress;
   /** Called now and then with the bytes of state and rows together. */
@@ -93,12 +96,14 @@ export function fetchState(options: FetchStateOptions): Promise<FetchedState> {
   const { host, port } = peer;
   const peerName = `worker ${peer.workerId} (rank ${toRank})`;
   const address = (options.addressOf ?? nearestAddress)(peer);
+  const tls = 'host' in address ? options.tls : undefined;
   let connection: SplitConnection | undefined;
   return dialPeer(
     {
       ...{ host, port, peerName, purpose: 'state', runId, ringEpoch, secret, fromRank, toRank },
       ...{ deadlineMs, connectMs: silenceMs, clock, randomBytes, signal, refusals },
-      connect: () => (connection = connectForState(address)),
+      tls: tls !== undefined,
+      connect: () => (connection = connectForState(address, tls)),
     },
     (socket) => {
       invariant(connection, 'a socket that is open has a connection');

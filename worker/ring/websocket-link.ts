@@ -14,9 +14,10 @@ import type {
 import { HANDSHAKE_MESSAGE_BYTES } from './handshake.js';
 import { PayloadFiller } from './payload-filler.js';
 import type { RingAddress } from './ring-address.js';
+import type { RingTls } from './ring-tls.js';
 import { SplitConnection } from './split-connection.js';
 
-/** A WebSocket that was accepted and has done its handshake, with the connection below it. */
+/** A WebSocket that was accepted, with the connection below it: a TLSSocket where the ring speaks TLS. */
 export interface AcceptedPeer {
   readonly socket: WebSocket;
   readonly transport: Socket;
@@ -140,8 +141,8 @@ export class WebSocketIncomingLink
   }
 
   /** A connection whose messages are those of an incoming link. */
-  static connect(address: RingAddress, adder: Adder): SplitConnection {
-    return new SplitConnection({ address, scratch: adder.scratch, maxMessageBytes: MESSAGE_BYTES });
+  static connect(address: RingAddress, adder: Adder, tls?: RingTls): SplitConnection {
+    return new SplitConnection({ address, tls, scratch: adder.scratch, maxMessageBytes: MESSAGE_BYTES });
   }
 
   override close(): void {

@@ -4,6 +4,7 @@ import { type OperationalError, type RingMember, UsageError } from '../../../pro
 import { RingError, RingServer } from '../../../worker/ring/index.js';
 import { ManualClock } from '../../unit/ring/manual-clock.js';
 import { at, randomVectors, sumOf } from '../../unit/ring/memory-ring.js';
+import { newRingTls } from './ring-certificates.js';
 import { admissionOf, Fixture, HOST, membersOf } from './ring-fixture.js';
 
 let fixture = new Fixture();
@@ -19,15 +20,19 @@ const errorOf = (promise: Promise<unknown>): Promise<OperationalError> =>
   );
 
 /** How the members reach each other; the nearest way is a Unix socket where there are any. */
+const overTcp = { addressOf: ({ host, port }: RingMember) => ({ host, port }) };
+const certificates = await newRingTls();
 const WAYS = {
-  'the nearest way': {},
-  TCP: { addressOf: ({ host, port }: RingMember) => ({ host, port }) },
+  'the nearest way': { way: {}, tls: undefined },
+  TCP: { way: overTcp, tls: undefined },
+  TLS: { way: overTcp, tls: certificates },
+  'the nearest way beside TLS': { way: {}, tls: certificates },
 } as const;
 
-describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, way) => {
+describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, { way, tls }) => {
   for (let world = 1; world <= 5; world++) {
     test(`world ${world}: sums, several in a row, 2(N - 1)/N of the bytes`, async () => {
-      const rings = await fixture.openWorld(world, way);
+      const rings = await fixture.openWorld(world, way, tls);
       const lengths = [0, 1, world - 1, 1_000, 300_000];
       for (const [update, length] of lengths.entries()) {
         const vectors = randomVectors(world, length, update);
@@ -47,7 +52,7 @@ describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, way) => {
   }
 
   test('vectors in WebAssembly memory, and a caller that writes to them as soon as it may', async () => {
-    const rings = await fixture.openWorld(3, way);
+    const rings = await fixture.openWorld(3, way, tls);
     await Promise.all(
       rings.map(async (ring, rank) => {
         const memory = new WebAssembly.Memory({ initial: 20 });
@@ -79,11 +84,15 @@ describe.each(Object.entries(WAYS))('a ring over WebSocket by %s', (_, way) => {
     const clock = new ManualClock();
     const told: string[] = [];
     let suspended = true;
-    const rings = await fixture.openWorld(2, {
-      ...{ clock, silenceMs: 800, ...way },
-      onSegment: (phase, update) => told.push(`${phase} ${update}`),
-      suspended: () => suspended,
-    });
+    const rings = await fixture.openWorld(
+      2,
+      {
+        ...{ clock, silenceMs: 800, ...way },
+        onSegment: (phase, update) => told.push(`${phase} ${update}`),
+        suspended: () => suspended,
+      },
+      tls,
+    );
     await Promise.all(rings.map((ring) => ring.allReduce(new Int32Array(10), { update: 3, attempt: 0 })));
     expect(told.sort()).toEqual(['all-gather 3', 'all-gather 3', 'reduce-scatter 3', 'reduce-scatter 3']);
     const waiting = errorOf(at(rings, 0).allReduce(new Int32Array(10), { update: 4, attempt: 0 }));
@@ -252,7 +261,7 @@ describe('opening a ring', () => {
     const { port } = mute.address() as { port: number };
     const members = [...membersOf([server]), { workerId: 'w1', host: HOST, port }];
     for (const [ringEpoch, limit] of [{ openMs: 50 }, { connectMs: 50 }].entries()) {
-      const options = { ringEpoch: ringEpoch + 1, ...limit, ...WAYS.TCP };
+      const options = { ringEpoch: ringEpoch + 1, ...limit, ...overTcp };
       const error = await errorOf(fixture.open(server, 0, members, options));
       expect(error.code).toBe('ring-deadline');
       expect(error.message).toContain('within 50 ms');

@@ -5,7 +5,7 @@ import type { RingMember } from '../../../proto/index.js';
 import type { Admission } from '../../../worker/ring/admission.js';
 import { systemClock } from '../../../worker/ring/clock.js';
 import { dialPeer, type DialOptions } from '../../../worker/ring/dial.js';
-import { plainAdder, type Adder } from '../../../worker/ring/index.js';
+import { plainAdder, type Adder, type RingTls } from '../../../worker/ring/index.js';
 import { fetchState, type FetchedState, type FetchStateOptions } from '../../../worker/ring/index.js';
 import { openRing, type OpenRingOptions, type Ring } from '../../../worker/ring/index.js';
 import { RingServer, type RingServerOptions } from '../../../worker/ring/ring-server.js';
@@ -63,23 +63,24 @@ export class Fixture {
   async link<A>(
     accepting: (peer: AcceptedPeer) => A,
     adder: Adder = plainAdder(),
+    tls?: RingTls,
   ): Promise<{ outgoing: A; incoming: WebSocketIncomingLink }> {
-    const server = await this.listen();
+    const server = await this.listen({ tls });
     const accepted = new Promise<A>((resolve) =>
       server.admit(admissionOf(), (peer) => resolve(accepting(peer))),
     );
-    const connection = WebSocketIncomingLink.connect({ host: HOST, port: server.port }, adder);
+    const connection = WebSocketIncomingLink.connect({ host: HOST, port: server.port }, adder, tls);
     const incoming = await this.dial(
       server,
       (socket) => new WebSocketIncomingLink(socket, connection, adder),
-      { connect: () => connection },
+      { connect: () => connection, tls: tls !== undefined },
     );
     return { outgoing: await accepted, incoming };
   }
 
   /** Opens the rings of a whole world in this process, by rank. */
-  async openWorld(world: number, options: Partial<OpenRingOptions> = {}): Promise<Ring[]> {
-    const servers = await Promise.all(Array.from({ length: world }, () => this.listen()));
+  async openWorld(world: number, options: Partial<OpenRingOptions> = {}, tls?: RingTls): Promise<Ring[]> {
+    const servers = await Promise.all(Array.from({ length: world }, () => this.listen({ tls })));
     const members = membersOf(servers);
     return Promise.all(servers.map((server, rank) => this.open(server, rank, members, options)));
   }

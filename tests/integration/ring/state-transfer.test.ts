@@ -6,6 +6,7 @@ import {
   REFUSAL_REASONS,
   serveState,
   type Admission,
+  type FetchStateOptions,
   type HeldState,
   type RefusalReason,
   type RingServer,
@@ -14,6 +15,7 @@ import {
 import { connectForState } from '../../../worker/ring/state-receiver.js';
 import { STATE_CHUNK_BYTES } from '../../../worker/ring/state-sender.js';
 import { ManualClock } from '../../unit/ring/manual-clock.js';
+import { newRingTls } from './ring-certificates.js';
 import { admissionOf, Fixture, HOST } from './ring-fixture.js';
 
 let fixture: Fixture;
@@ -71,12 +73,19 @@ const expectFreed = (): Promise<void> =>
     expect([server.connectionCount, server.pendingCount]).toEqual([0, 0]);
   });
 
-const WAYS = {
+const overTcp = { addressOf: ({ host, port }: RingMember) => ({ host, port }) };
+const tls = await newRingTls();
+const WAYS: Record<string, Partial<FetchStateOptions>> = {
   'the nearest way': {},
-  TCP: { addressOf: ({ host, port }: RingMember) => ({ host, port }) },
-} as const;
+  TCP: overTcp,
+  TLS: { ...overTcp, tls },
+};
 
 describe.each(Object.entries(WAYS))('a state by %s', (_, way) => {
+  beforeEach(async () => {
+    if (way.tls !== undefined) server = await fixture.listen({ tls });
+  });
+
   const sizes = [
     [1, 0],
     [3, 5],

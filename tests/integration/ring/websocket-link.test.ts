@@ -2,7 +2,9 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FRAME_HEADER_BYTES } from '../../../worker/ring/frame.js';
 import type { LinkEnd, SegmentReader } from '../../../worker/ring/link.js';
 import { WebSocketOutgoingLink, type AcceptedPeer } from '../../../worker/ring/websocket-link.js';
+import { plainAdder } from '../../../worker/ring/index.js';
 import { linkContract } from '../../unit/ring/link-contract.js';
+import { newRingTls } from './ring-certificates.js';
 import { admissionOf, Fixture } from './ring-fixture.js';
 
 let fixture = new Fixture();
@@ -12,6 +14,15 @@ afterEach(async () => {
 });
 
 const connectLinks = () => fixture.link((peer) => new WebSocketOutgoingLink(peer));
+const tls = await newRingTls();
+const connectSecureLinks = () => fixture.link((peer) => new WebSocketOutgoingLink(peer), plainAdder(), tls);
+/** Waits until a count has not changed for a while. */
+async function settledCount(count: () => number): Promise<void> {
+  for (let before = -1; before !== count();) {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Wants every segment, of `elements` elements, into the same memory. */
@@ -23,6 +34,25 @@ function sinkOf(elements: number, kind: 'add' | 'copy', filled: () => void): Seg
     onEnd: () => undefined,
   };
 }
+
+describe('link over WebSocket with TLS', () => {
+  linkContract(connectSecureLinks);
+
+  test('a link that nobody reads stops its sender', async () => {
+    const { outgoing, incoming } = await connectSecureLinks();
+    outgoing.listen({ onEnd: () => undefined });
+    const payload = new Uint8Array(65_536);
+    let taken = 0;
+    for (let i = 0; i < 1_000; i++) outgoing.send(new Uint8Array(FRAME_HEADER_BYTES), payload, () => taken++);
+    await vi.waitFor(() => expect(incoming.stopped).toBe(true), { interval: 1 });
+    await settledCount(() => taken);
+    expect(taken).toBeLessThan(1_000);
+    let filled = 0;
+    incoming.listen(sinkOf(16_384, 'copy', () => filled++));
+    incoming.resume();
+    await vi.waitFor(() => expect(filled).toBe(1_000), { interval: 1 });
+  });
+});
 
 describe('link over WebSocket', () => {
   linkContract(connectLinks);

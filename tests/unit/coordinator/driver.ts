@@ -169,7 +169,7 @@ export class Driver {
 
   hello(workerId: string, extra: Partial<UpMessage<'hello'>> = {}): readonly RunCommand[] {
     const engines = [{ name: 'onnx-cpu', usable: true, reason: 'there' }];
-    const ring = { host: '127.0.0.1', port: 4_000 };
+    const ring = { host: '127.0.0.1', port: 4_000, tls: false };
     return this.send({
       kind: 'hello',
       message: {

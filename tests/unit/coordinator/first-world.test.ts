@@ -149,8 +149,22 @@ describe('a worker is refused', () => {
     const run = new Driver();
     run.hello('a', { protocol: PROTOCOL_VERSION + 1 });
     expect(run.of('refuse')).toMatchObject([{ workerId: 'a', code: 'protocol' }]);
-    expect(run.said()).toMatch(/protocol 3 was expected, the worker speaks 4/);
+    expect(run.said()).toMatch(/protocol 4 was expected, the worker speaks 5/);
     expect(run.state.workers.size).toBe(0);
+  });
+
+  it.each([
+    [true, /a ring without TLS was expected, as a has it, b came with: give all workers/],
+    [false, /a ring with TLS was expected, as a has it, b came without: give all workers/],
+  ])('when its ring speaks TLS and those of the others do not, or the reverse (%s)', (tls, words) => {
+    const run = new Driver();
+    const ring = { host: '127.0.0.1', port: 4_000 };
+    run.hello('a', { ring: { ...ring, tls: !tls } });
+    run.hello('b', { ring: { ...ring, tls } });
+    expect(run.of('refuse')).toMatchObject([{ workerId: 'b', code: 'usage' }]);
+    expect(run.said()).toMatch(words);
+    run.hello('c', { ring: { ...ring, tls: !tls } });
+    expect([...run.state.workers.keys()]).toEqual(['a', 'c']);
   });
 
   it.each([

@@ -13,7 +13,12 @@ import { ODD_MODEL, runSpec, STATE_SHA256, trainedModel } from '../export/traine
 const ROOT = resolve(import.meta.dirname, '../../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const README = read('README.md');
-const PAGES = ['README.md', 'ARCHITECTURE.md', 'tests/bench/README.md'] as const;
+const PAGES = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'tests/bench/README.md',
+  'deploy/several-machines.md',
+] as const;
 
 /** What the code promises by an option, as README's table of flags tells it. */
 interface Flag {

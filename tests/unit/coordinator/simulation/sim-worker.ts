@@ -172,7 +172,7 @@ export class SimWorker {
 
   private hello(): void {
     const { id: workerId, name, pid } = this;
-    const ring = { host: 'host', port: 1 };
+    const ring = { host: 'host', port: 1, tls: false };
     const engines = [{ name: 'onnx-cpu', usable: true, reason: '' }];
     const rest = { hostname: 'host', engine: 'onnx-cpu' };
     this.up('hello', { protocol: PROTOCOL_VERSION, workerId, name, pid, ring, engines, ...rest });
