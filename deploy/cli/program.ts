@@ -31,7 +31,7 @@ interface SpecFlags {
 }
 
 interface TrainFlags extends SpecFlags {
-  readonly workers: number;
+  readonly workers?: number;
   readonly json?: boolean;
 }
 
@@ -54,6 +54,7 @@ interface WorkerFlags {
   readonly metricsPort: number;
   readonly engineThreads: number;
   readonly engine?: string;
+  readonly device?: string;
   readonly logLevel: string;
 }
 
@@ -238,6 +239,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           metricsPort: flags.metricsPort,
           engineThreads: flags.engineThreads,
           engine: flags.engine ?? 'auto',
+          device: flags.device,
         },
         createLog(flags.workerId ?? 'worker', flags.logLevel),
         interrupt,
@@ -251,6 +253,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.cluster,
     options.workerId,
     options.engine,
+    options.device,
     options.advertiseHost,
     options.ringPort,
     options.httpHost,
