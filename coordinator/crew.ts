@@ -164,8 +164,8 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     const message = `the run's engine ${name} was expected on ${hello.hostname}: ${why}`;
     return refuse(state, workerId, 'usage', message);
   }
-  const { hostname, device } = hello;
-  const lease = leaseDevice(state, { workerId, hostname, devices: probe.devices, device }, nowMs);
+  const { device } = hello;
+  const lease = leaseDevice(state, { workerId, devices: probe.devices, device }, nowMs);
   switch (lease.kind) {
     case 'later':
       return stay(state);

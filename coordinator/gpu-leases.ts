@@ -4,8 +4,6 @@ import type { RunState, WorkerRecord } from './run-state.js';
 /** A worker that needs a card, or tells which one it is on. */
 export interface LeaseQuestion {
   readonly workerId: string;
-  /** As people know its host. */
-  readonly hostname: string;
   /** Cards of its host that the run's engine can use, by UUID. None: the engine needs no lease. */
   readonly devices: readonly string[];
   readonly device: HeldDevice | null;
@@ -51,7 +49,7 @@ const othersOn = (state: RunState, workerId: string, uuid: string): WorkerRecord
  * is silent, else it waits: a worker that was killed and started again at once comes before its old lease has ended.
  */
 export function leaseDevice(state: RunState, question: LeaseQuestion, nowMs: number): Lease {
-  const { workerId, devices, hostname } = question;
+  const { workerId, devices } = question;
   if (devices.length === 0) return { kind: 'none' };
   const held = question.device ?? state.workers.get(workerId)?.device ?? null;
   if (held !== null) return keepDevice(state, workerId, held);
@@ -68,10 +66,11 @@ export function leaseDevice(state: RunState, question: LeaseQuestion, nowMs: num
   const lapsed = holders.find(({ on }) => on.length === 1 && on.every(isLapsed));
   if (lapsed !== undefined) return grant(lapsed.uuid, lapsed.on[0] ?? null);
   const names = holders.flatMap(({ on }) => on.map(({ name }) => name));
-  const all = devices.length === 1 ? 'the GPU' : `all ${devices.length} GPUs`;
+  const all = devices.length === 1 ? 'the one GPU' : `all ${devices.length} GPUs`;
+  const leased = `${all} of this host that the engine can use ${devices.length === 1 ? 'is' : 'are'} leased`;
   return {
     kind: 'wait',
-    message: `no GPU of ${hostname} is free: ${all} that the engine can use ${devices.length === 1 ? 'is' : 'are'} leased to ${names.join(', ')}; waits for one, as a worker has a card of its own`,
+    message: `no GPU is free: ${leased} to ${names.join(', ')}; a worker has a card of its own, so this one waits`,
   };
 }
 

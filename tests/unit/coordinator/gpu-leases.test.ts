@@ -83,8 +83,8 @@ describe('a host with four cards', () => {
       run.asks(id);
       expect(run.kinds()).toEqual(['wait', 'say']);
       expect(run.said()).toBe(
-        `${id} waits: no GPU of host is free: all 4 GPUs that the engine can use are leased to a, b, c, d; ` +
-          'waits for one, as a worker has a card of its own',
+        `${id} waits: no GPU is free: all 4 GPUs of this host that the engine can use are leased to a, b, c, d; ` +
+          'a worker has a card of its own, so this one waits',
       );
     }
     run.asks('e');
