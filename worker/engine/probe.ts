@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../proto/index.js';
-import { ENGINE_NAMES } from './engine.js';
+import { ENGINE_NAMES, NEVER_ON_HARDWARE } from './engine.js';
 import type { EngineName } from './engine.js';
 import { loadOnnxRuntime } from './onnx-runtime.js';
 import { visibleGpus } from './nvidia/index.js';
@@ -26,6 +26,9 @@ const usable = (reason: string, gpus: readonly NvidiaGpu[] = []): Finding => ({
   devices: gpus.map(({ uuid }) => uuid),
 });
 const unusable = (reason: string): Finding => ({ usable: false, reason, devices: [] });
+
+const untried = (name: EngineName): string =>
+  NEVER_ON_HARDWARE.includes(name) ? '; never yet tried on hardware' : '';
 
 /**
  * Says of each engine whether it could run here. Cheap: looks for packages, libraries and devices, and loads the one
@@ -89,7 +92,7 @@ async function probeOnnxCuda(host: ProbeHost, onnx: OnnxProbe, cards: Cards): Pr
   }
   const gpus = await cards.find();
   if (typeof gpus === 'string') return unusable(gpus);
-  return usable(`ONNX Runtime on ${gpuNames(gpus)} by CUDA; never yet tried on hardware`, gpus);
+  return usable(`ONNX Runtime on ${gpuNames(gpus)} by CUDA${untried('onnx-cuda')}`, gpus);
 }
 
 function probeOnnxWebGpu(environment: NodeJS.ProcessEnv, host: ProbeHost, onnx: OnnxProbe): Finding {
@@ -100,7 +103,7 @@ function probeOnnxWebGpu(environment: NodeJS.ProcessEnv, host: ProbeHost, onnx: 
   }
   const trouble = host.platform === 'linux' ? vulkanTrouble(environment, host) : undefined;
   if (trouble !== undefined) return unusable(trouble);
-  return usable('ONNX Runtime on a GPU by WebGPU; never yet tried on hardware');
+  return usable(`ONNX Runtime on a GPU by WebGPU${untried('onnx-webgpu')}`);
 }
 
 /** The newest cards that CUDA 11.2 compiles for are Ampere's: 8.0, 8.6, 8.7. Ada begins at 8.9. */
@@ -125,7 +128,7 @@ async function probeTensorFlow(host: ProbeHost, cards: Cards): Promise<Finding> 
   const known = gpus.filter(({ computeCapability }) => computeCapability < AFTER_AMPERE);
   if (known.length === 0)
     return unusable(`libtensorflow 2.9 knows NVIDIA GPUs up to Ampere, not ${gpuNames(gpus)}`);
-  return usable(`libtensorflow on ${gpuNames(known)} by CUDA 11.2; never yet tried on hardware`, known);
+  return usable(`libtensorflow on ${gpuNames(known)} by CUDA 11.2${untried('tfjs-tensorflow')}`, known);
 }
 
 /** Like `NVIDIA A100` or `4 x NVIDIA A100, NVIDIA H200`. */
