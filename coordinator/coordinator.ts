@@ -256,7 +256,10 @@ export class Coordinator {
           term,
           runId: this.state.plan.runId,
           spec: command.spec,
+          device: command.device,
         });
+      case 'wait':
+        return bus.down('wait', command.workerId, { term, message: command.message.slice(0, 4_000) });
       case 'refuse':
         return bus.down('refused', command.workerId, {
           term,

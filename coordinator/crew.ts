@@ -1,7 +1,14 @@
-import { NO_TOTALS, PROTOCOL_VERSION, type RunSpec, type UpMessage } from '../proto/index.js';
+import {
+  NO_TOTALS,
+  PROTOCOL_VERSION,
+  type HeldDevice,
+  type RunSpec,
+  type UpMessage,
+} from '../proto/index.js';
 import { end, say, stay, andThen } from './decision.js';
+import { keepDevice, leaseDevice, type Lease } from './gpu-leases.js';
 import { expectPace } from './pace.js';
-import type { Decision, RunState, WorkerRecord } from './run-state.js';
+import type { Decision, RefusalCode, RunCommand, RunState, WorkerRecord } from './run-state.js';
 import { addStrike, keepOutMs, strikesOf } from './strikes.js';
 
 const isFrozen = (spec: RunState['spec']): spec is RunSpec => 'engineFingerprint' in spec;
@@ -88,17 +95,21 @@ export function readmit(state: RunState, nowMs: number, atOnce: boolean): RunSta
   return next;
 }
 
-function refuse(
+function turnAway(
   state: RunState,
-  workerId: string,
-  code: 'usage' | 'fingerprint-mismatch' | 'protocol',
+  { workerId, name }: Pick<WorkerRecord, 'workerId' | 'name'>,
+  code: RefusalCode,
   message: string,
 ): Decision {
-  const refused = stay(
+  return stay(
     state,
     { kind: 'refuse', workerId, code, message },
-    say('warning', `${nameOf(state, workerId)} was refused: ${message}`),
+    say('warning', `${name} was refused: ${message}`),
   );
+}
+
+function refuse(state: RunState, workerId: string, code: RefusalCode, message: string): Decision {
+  const refused = turnAway(state, { workerId, name: nameOf(state, workerId) }, code, message);
   return state.plan.refusalEndsRun && state.epoch === null
     ? andThen(refused, (next) => end(next, 'failed', 2, message))
     : refused;
@@ -111,6 +122,42 @@ function mixtureInWords({ name, ring }: UpMessage<'hello'>, other: WorkerRecord)
     `a ring ${expected} TLS was expected, as ${other.name} has it, ${name} came ${found}: give all workers ` +
     '--tls-ca-file, --ring-cert-file and --ring-key-file, or none the latter two'
   );
+}
+
+type Granted = Lease & { readonly kind: 'granted' };
+
+/** What a card's new holder means for those who had it, or have it as well; said once, when the holder changes. */
+function grantWords(name: string, lease: Granted, nowMs: number): RunCommand[] {
+  const { device, takenFrom, sharedWith } = lease;
+  const { uuid } = device;
+  if (takenFrom !== null) {
+    const silentS = ((nowMs - takenFrom.lastSeenMs) / 1000).toFixed(1);
+    return [
+      say('warning', `${name} gets GPU ${uuid}: ${takenFrom.name}, which had it, is silent for ${silentS} s`),
+    ];
+  }
+  if (sharedWith.length === 0) return [say('info', `${name} computes on GPU ${uuid}`)];
+  const others = sharedWith.map((worker) => worker.name).join(', ');
+  return [
+    say('warning', `${name} was told by --device to compute on GPU ${uuid}: it shares it with ${others}`),
+  ];
+}
+
+/** Says once that a worker has to wait; it asks again twice a second. */
+function keepWaiting(state: RunState, hello: UpMessage<'hello'>, message: string, nowMs: number): Decision {
+  const { workerId, name } = hello;
+  const next = { ...state, waiting: new Map(state.waiting).set(workerId, nowMs) };
+  const wait: RunCommand = { kind: 'wait', workerId, message };
+  return state.waiting.has(workerId)
+    ? stay(next, wait)
+    : stay(next, wait, say('warning', `${name} waits: ${message}`));
+}
+
+/** Forgets those who wait for a card no longer: they have got one, or are gone. */
+export function forgetWaiting(state: RunState, silentMs: number, nowMs: number): RunState {
+  if (state.waiting.size === 0) return state;
+  const waiting = new Map([...state.waiting].filter(([, askedMs]) => nowMs - askedMs <= silentMs));
+  return waiting.size === state.waiting.size ? state : { ...state, waiting };
 }
 
 export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: number): Decision {
@@ -130,7 +177,37 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     (worker) => worker.excluded === null && worker.workerId !== workerId && worker.ringTls !== hello.ring.tls,
   );
   if (other !== undefined) return refuse(state, workerId, 'usage', mixtureInWords(hello, other));
-  const spec = { ...state.spec, engine: name };
+  const { device } = hello;
+  const lease = leaseDevice(state, { workerId, devices: probe.devices, device }, nowMs);
+  switch (lease.kind) {
+    case 'later':
+      return stay(state);
+    case 'wait':
+      return keepWaiting(state, hello, lease.message, nowMs);
+    case 'lost':
+      return turnAway(state, hello, 'device', lease.message);
+    case 'none':
+      return welcome(state, hello, name, null, nowMs);
+    case 'granted': {
+      const { takenFrom } = lease;
+      const without = takenFrom === null ? state : withoutWorker(state, takenFrom.workerId);
+      const isNew = state.workers.get(workerId)?.device?.uuid !== lease.device.uuid;
+      const words = isNew ? grantWords(hello.name, lease, nowMs) : [];
+      const welcomed = welcome(without, hello, name, lease.device, nowMs);
+      return stay(welcomed.state, ...words, ...welcomed.commands);
+    }
+  }
+}
+
+function welcome(
+  state: RunState,
+  hello: UpMessage<'hello'>,
+  engine: string,
+  device: HeldDevice | null,
+  nowMs: number,
+): Decision {
+  const { workerId } = hello;
+  const spec = { ...state.spec, engine };
   const known = state.workers.get(workerId);
   const fresh: WorkerRecord = {
     workerId,
@@ -139,6 +216,7 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     pid: hello.pid,
     ring: { host: hello.ring.host, port: hello.ring.port },
     ringTls: hello.ring.tls,
+    device,
     ready: false,
     readyMs: nowMs,
     holdsState: false,
@@ -148,14 +226,40 @@ export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: numbe
     failedIn: 0,
     totals: NO_TOTALS,
   };
-  const next = withWorker({ ...state, spec }, known === undefined ? fresh : { ...known, ring: hello.ring });
-  return stay(next, { kind: 'welcome', workerId, spec });
+  const waiting = new Map(state.waiting);
+  waiting.delete(workerId);
+  const next = withWorker(
+    { ...state, spec, waiting },
+    known === undefined ? fresh : { ...known, ring: fresh.ring, device },
+  );
+  return stay(next, { kind: 'welcome', workerId, spec, device: device?.uuid ?? null });
+}
+
+/**
+ * A worker that was welcomed by a coordinator before, unheard by this one, may be on another card than this one leased to
+ * it: what it says is what is.
+ */
+function settleDevice(state: RunState, worker: WorkerRecord, ready: UpMessage<'ready'>): Decision {
+  const { device } = ready;
+  const { workerId } = worker;
+  if (device?.uuid === worker.device?.uuid) return stay(state);
+  const lease: Lease = device === null ? { kind: 'none' } : keepDevice(state, workerId, device);
+  if (lease.kind === 'lost') return turnAway(withoutWorker(state, workerId), worker, 'device', lease.message);
+  const takenFrom = lease.kind === 'granted' ? lease.takenFrom : null;
+  const without = takenFrom === null ? state : withoutWorker(state, takenFrom.workerId);
+  return stay(withWorker(without, { ...worker, device }));
 }
 
 /** A worker's engine is up. The first fingerprint freezes the RunSpec; another one is refused. */
 export function onReady(state: RunState, ready: UpMessage<'ready'>, nowMs: number): Decision {
   const worker = state.workers.get(ready.workerId);
   if (worker === undefined || worker.ready || ready.runId !== state.plan.runId) return stay(state);
+  return andThen(settleDevice(state, worker, ready), (next) => admit(next, ready, nowMs));
+}
+
+function admit(state: RunState, ready: UpMessage<'ready'>, nowMs: number): Decision {
+  const worker = state.workers.get(ready.workerId);
+  if (worker === undefined) return stay(state);
   if (isFrozen(state.spec) && state.spec.engineFingerprint !== ready.engineFingerprint) {
     const message =
       `engine fingerprint ${state.spec.engineFingerprint.slice(0, 12)} was expected, ${worker.name} has ` +

@@ -4,6 +4,7 @@ import {
   allLeave,
   candidates,
   exclude,
+  forgetWaiting,
   hear,
   nameOf,
   onHello,
@@ -73,7 +74,10 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
     case 'ready':
       return andThen(onReady(heard, event.message, nowMs), (next) => welcomeNewcomers(next, nowMs));
     case 'heartbeat':
-      return heard.workers.has(event.message.workerId) ? stay(heard) : stay(heard, { kind: 'announce' });
+      // Whoever has no welcome yet says hello by itself: it may have to wait for a card.
+      return heard.workers.has(event.message.workerId) || event.message.runId === null
+        ? stay(heard)
+        : stay(heard, { kind: 'announce' });
     case 'standing':
       // A worker takes a survey for the answer to its `ready`: when that was lost, it has to be asked for again.
       return heard.workers.get(event.message.workerId)?.ready === true
@@ -384,7 +388,8 @@ function onTick(state: RunState, nowMs: number): Decision {
   }
   const awake = wake(state, nowMs - lastTickMs, nowMs);
   const cuts = awake.cuts.filter(({ untilMs }) => untilMs > nowMs);
-  const fresh = cuts.length === awake.cuts.length ? awake : { ...awake, cuts };
+  const kept = forgetWaiting(awake, SILENT_MS, nowMs);
+  const fresh = cuts.length === kept.cuts.length ? kept : { ...kept, cuts };
   return andThen(dropSilent(fresh, nowMs), (next) =>
     andThen(welcomeNewcomers(readmit(next, nowMs, false), nowMs), (now) => watchPhase(now, nowMs)),
   );

@@ -1,5 +1,7 @@
 import type {
+  DownMessage,
   FileRecord,
+  HeldDevice,
   RunSpec,
   RunSpecDraft,
   StateSource,
@@ -47,6 +49,8 @@ export interface WorkerRecord {
   readonly ring: { readonly host: string; readonly port: number };
   /** Its ring speaks TLS. */
   readonly ringTls: boolean;
+  /** The NVIDIA GPU that it has to itself: leased to it for as long as this record is there, or named by hand. */
+  readonly device: HeldDevice | null;
   /** Its engine is up and its fingerprint is the run's. */
   readonly ready: boolean;
   /** When it became so, or was let back in. */
@@ -150,10 +154,14 @@ export interface RunState {
   readonly plan: RunPlan;
   /** Of this coordinator's lead. */
   readonly term: number;
+  /** When this coordinator began to lead. */
+  readonly leadSinceMs: number;
   readonly spec: RunSpec | RunSpecDraft;
   readonly phase: Phase;
   /** In the order in which they came, or came back. */
   readonly workers: ReadonlyMap<string, WorkerRecord>;
+  /** Workers that no card is free for, and when they last asked for one: each is told of once. */
+  readonly waiting: ReadonlyMap<string, number>;
   readonly epoch: RingEpoch | null;
   /** The world of the ring epoch that the store tells of: a coordinator that comes back waits for these first. */
   readonly recordedWorld: readonly string[];
@@ -237,14 +245,23 @@ export type RunEvent =
   | { readonly kind: 'foundComplete' }
   | { readonly kind: 'tick' };
 
+export type RefusalCode = DownMessage<'refused'>['code'];
+
 export type RunCommand =
   /** Asks everybody for a hello. */
   | { readonly kind: 'announce' }
-  | { readonly kind: 'welcome'; readonly workerId: string; readonly spec: RunSpec | RunSpecDraft }
+  | {
+      readonly kind: 'welcome';
+      readonly workerId: string;
+      readonly spec: RunSpec | RunSpecDraft;
+      /** UUID of the card that it is to compute on. */
+      readonly device: string | null;
+    }
+  | { readonly kind: 'wait'; readonly workerId: string; readonly message: string }
   | {
       readonly kind: 'refuse';
       readonly workerId: string;
-      readonly code: 'usage' | 'fingerprint-mismatch' | 'protocol';
+      readonly code: RefusalCode;
       readonly message: string;
     }
   | { readonly kind: 'release'; readonly workerId: string }
@@ -310,9 +327,11 @@ export function initialRunState(
   return {
     plan,
     term,
+    leadSinceMs: nowMs,
     spec,
     phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null },
     workers: new Map(),
+    waiting: new Map(),
     epoch: null,
     recordedWorld: recorded.world,
     recordedEpoch: recorded.ringEpoch,

@@ -6,6 +6,8 @@ export const limits = {
   assignmentHeaderBytes: 64,
   maxShards: 4_096,
   maxWorkers: 1_024,
+  /** NVIDIA GPUs that one worker can tell of. */
+  maxDevices: 64,
   /** Payload of one ring segment; also bounds what a peer can make us allocate. */
   ringSegmentBytes: 1_048_576,
   ringHandshakeMs: 5_000,

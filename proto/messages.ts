@@ -26,7 +26,20 @@ const ringAddress = z.strictObject({
   tls: z.boolean().default(false),
 });
 
-const engineProbe = z.strictObject({ name: z.string().max(64), usable: z.boolean(), reason: text });
+/** UUID of an NVIDIA GPU, or of a part of one, as nvidia-smi tells it: unique in the world, so no host id is needed. */
+const device = z.string().regex(/^[A-Za-z0-9/-]{1,96}$/);
+
+const engineProbe = z.strictObject({
+  name: z.string().max(64),
+  usable: z.boolean(),
+  reason: text,
+  /** The worker's cards that the engine can use; none where it needs no lease of one. */
+  devices: z.array(device).max(limits.maxDevices),
+});
+
+/** The card that a worker is on. `pinned`: named on its command line, so that no lease decides. */
+const heldDevice = z.strictObject({ uuid: device, pinned: z.boolean() });
+export type HeldDevice = z.infer<typeof heldDevice>;
 
 /** What one update added to the record of the run; every replica can supply every row it applied. */
 const row = z.strictObject({
@@ -70,7 +83,7 @@ export type FileRecord = z.infer<typeof fileRecordSchema>;
 
 /** Worker to coordinator. */
 export const upSchemas = {
-  /** "Here I am": repeated until welcomed or refused. */
+  /** "Here I am": repeated until welcomed or refused, also while it has to wait for a card. */
   hello: z.strictObject({
     protocol: z.int(),
     /** Of this process: a worker that was started again has another one. */
@@ -83,6 +96,8 @@ export const upSchemas = {
     engines: z.array(engineProbe).max(16),
     /** The engine asked for on the worker's command line, `auto` when none. */
     engine: z.string().max(64),
+    /** Also what an earlier coordinator leased to it; null as long as it has no card. */
+    device: heldDevice.nullable(),
   }),
   /** The engine is up. */
   ready: z.strictObject({
@@ -93,6 +108,8 @@ export const upSchemas = {
     engineFingerprint: sha256,
     /** Time of the engine's first shard: deadlines follow it until something better is measured. */
     firstShardMs: z.number().min(0),
+    /** The card that it computes on; null for an engine that needs no lease. */
+    device: heldDevice.nullable(),
     /** Where the replica stands; null when it has no state. */
     nextUpdate: count.nullable(),
   }),
@@ -194,10 +211,19 @@ const term = count;
 
 /** Coordinator to one worker. */
 export const downSchemas = {
-  welcome: z.strictObject({ term, runId: id, spec: z.union([runSpecSchema, runSpecDraftSchema]) }),
+  welcome: z.strictObject({
+    term,
+    runId: id,
+    spec: z.union([runSpecSchema, runSpecDraftSchema]),
+    /** The card that is leased to the worker, or that it holds already; null for an engine that needs none. */
+    device: device.nullable(),
+  }),
+  /** Answer to a hello for which no card is free: it is welcomed when there is one. */
+  wait: z.strictObject({ term, message: text }),
   refused: z.strictObject({
     term,
-    code: z.enum(['usage', 'fingerprint-mismatch', 'protocol']),
+    /** `device`: another worker has its card. Unlike the others it may be started again as it is. */
+    code: z.enum(['usage', 'fingerprint-mismatch', 'protocol', 'device']),
     message: text,
   }),
   /** Opens a ring epoch; sent again until acknowledged by `started`. Also to a source that is no member. */

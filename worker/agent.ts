@@ -3,8 +3,10 @@ import type { NatsConnection } from 'nats';
 import {
   OperationalError,
   PROTOCOL_VERSION,
+  limits,
   messageOf,
   type DownMessage,
+  type HeldDevice,
   type UpMessage,
 } from '../proto/index.js';
 import type { Bus } from '../proto/runtime/bus.js';
@@ -39,6 +41,10 @@ export interface AgentOptions {
   readonly probes: readonly EngineProbe[];
   /** The engine that this worker would take when the run leaves it to `auto`. */
   readonly engine: string;
+  /** The one engine that it may use; `auto` when the run decides. */
+  readonly askedEngine: string;
+  /** UUID of the card that was named for it; null to be leased one where the engine needs it. */
+  readonly device: string | null;
   readonly fault: FaultHook;
   readonly metrics: WorkerMetrics;
   /** For the object store alone: heartbeats must not stand behind 24 MB of a checkpoint. */
@@ -53,6 +59,9 @@ export class Agent {
   private files: ObjectFiles | null = null;
   private runId: string | null = null;
   private ringHost: string | null = null;
+  private device: HeldDevice | null;
+  /** What keeps the coordinator from welcoming this worker, in its words. */
+  private waitsFor: string | null = null;
   private ready: Omit<UpMessage<'ready'>, 'nextUpdate'> | null = null;
   /** Highest term heard of: a coordinator of a lower one is not obeyed. */
   private term = 0;
@@ -76,6 +85,7 @@ export class Agent {
     private readonly log: Log,
   ) {
     this.ended = new Promise((resolve) => (this.finish = resolve));
+    this.device = options.device === null ? null : { uuid: options.device, pinned: true };
     this.results = new TaskResults(bus, options.workerId);
     replica.onMessage((message) => this.fromReplica(message));
     this.listen();
@@ -92,8 +102,11 @@ export class Agent {
     bus.onDown('welcome', workerId, (message) => {
       if (this.obeys(message.term)) this.onWelcome(message);
     });
-    bus.onDown('refused', workerId, ({ term, message }) => {
-      if (this.obeys(term)) this.end({ exitStatus: 2, message });
+    bus.onDown('wait', workerId, ({ term, message }) => {
+      if (this.obeys(term)) this.onWait(message);
+    });
+    bus.onDown('refused', workerId, ({ term, code, message }) => {
+      if (this.obeys(term)) this.end({ exitStatus: code === 'device' ? 1 : 2, message });
     });
     bus.onDown('start', workerId, (start) => {
       if (!this.obeys(start.term)) return;
@@ -141,7 +154,7 @@ export class Agent {
 
   /** Whether the engine is up and the coordinator is heard; else what is missing, in words. */
   unready(): string | null {
-    if (this.runId === null) return 'no coordinator has answered yet';
+    if (this.runId === null) return this.waitsFor ?? 'no coordinator has answered yet';
     if (this.ready === null) return 'the engine is being prepared';
     return this.leaving === null ? null : 'leaving';
   }
@@ -212,8 +225,9 @@ export class Agent {
       hostname: hostname(),
       pid: process.pid,
       ring: { host: ringHost, port: this.replica.ringPort, tls: ringTls },
-      engines: [...probes],
+      engines: probes.map((probe) => ({ ...probe, devices: probe.devices.slice(0, limits.maxDevices) })),
       engine,
+      device: this.device,
     });
   }
 
@@ -258,13 +272,39 @@ export class Agent {
     this.bus.up('leaving', workerId, { workerId, reason: this.leaving ?? '' });
   }
 
-  private onWelcome({ runId, spec }: DownMessage<'welcome'>): void {
+  private onWait(message: string): void {
+    if (this.runId !== null || this.waitsFor === message) return;
+    this.waitsFor = message;
+    this.log.warn(message);
+  }
+
+  private onWelcome({ runId, spec, device }: DownMessage<'welcome'>): void {
     if (this.runId !== null) return;
+    const unfit = this.unfitFor(spec.engine);
+    if (unfit !== null) return this.giveUp(unfit);
     this.runId = runId;
+    if (this.device === null && device !== null) this.device = { uuid: device, pinned: false };
     this.files = new ObjectFiles(this.options.objects, runId);
     this.options.metrics.welcomed(spec);
-    this.log.info({ runId, engine: spec.engine }, 'welcomed');
-    this.replica.post({ kind: 'prepare', runId, spec });
+    this.log.info({ runId, engine: spec.engine, device: this.device?.uuid }, 'welcomed');
+    this.replica.post({ kind: 'prepare', runId, spec, device: this.device?.uuid ?? null });
+  }
+
+  /** Why this worker must not compute with the run's engine, in words: nobody gets a CPU who asked for a GPU. */
+  private unfitFor(engine: string): string | null {
+    const { askedEngine, probes, device } = this.options;
+    if (askedEngine !== 'auto' && askedEngine !== engine)
+      return `engine ${askedEngine} was asked for by --engine, but the run's engine is ${engine}`;
+    const usesCards = probes.some((probe) => probe.name === engine && probe.devices.length > 0);
+    if (device !== null && !usesCards)
+      return `GPU ${device} was asked for by --device, but the run's engine ${engine} uses none`;
+    return null;
+  }
+
+  /** Ends as one that was used wrongly. */
+  private giveUp(reason: string): void {
+    this.bus.up('goodbye', this.options.workerId, { workerId: this.options.workerId, reason });
+    this.end({ exitStatus: 2, message: reason });
   }
 
   private fromReplica(message: FromReplica): void {
@@ -286,6 +326,7 @@ export class Agent {
           engineVersion,
           engineFingerprint,
           firstShardMs,
+          device: this.device,
         };
         this.options.metrics.prepared({
           worker: this.options.name,

@@ -1,5 +1,6 @@
 export {
   ENGINE_NAMES,
+  NEVER_ON_HARDWARE,
   chooseEngine,
   probeEngines,
   type EngineName,

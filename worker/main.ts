@@ -9,7 +9,7 @@ import { metricsApp } from '../proto/runtime/metrics-app.js';
 import { refusalLog } from '../proto/runtime/refusal-log.js';
 import { readTlsIdentity } from '../proto/runtime/tls-files.js';
 import { Agent, type WorkerEnd } from './agent.js';
-import { chooseEngine, probeEngines } from './engine/index.js';
+import { askedDevice, chooseEngine, probeEngines, thisHost } from './engine/index.js';
 import { WorkerMetrics } from './metrics.js';
 import { ownAddressTowards } from './own-address.js';
 import { ReplicaHost } from './replica/index.js';
@@ -35,6 +35,8 @@ export interface WorkerOptions {
   readonly httpHost: string;
   /** `auto`, or the one engine that this worker may use. */
   readonly engine: string;
+  /** The NVIDIA GPU to compute on, as the user named it; undefined to be leased one. */
+  readonly device: string | undefined;
   /** Threads that the engine may use where that changes no bit. */
   readonly engineThreads: number;
 }
@@ -61,6 +63,15 @@ export async function runWorker(
     const fault = plannedFaults(process.env, name);
     const probes = await probeEngines(process.env);
     const choice = chooseEngine(probes, options.engine);
+    const device =
+      options.device === undefined
+        ? null
+        : askedDevice(
+            options.device,
+            await thisHost.nvidiaGpus(),
+            choice.name,
+            probes.find(({ name }) => name === choice.name)?.devices ?? [],
+          );
     // Listens beyond loopback only when others are to reach it there.
     const loopback = options.advertiseHost === '127.0.0.1' || options.advertiseHost === 'localhost';
     const connect = (what: string): Promise<Bus> =>
@@ -109,7 +120,7 @@ export async function runWorker(
       replica,
       {
         ...{ workerId, name, advertiseHost, ringTls: tls !== undefined, probes, fault, metrics },
-        engine: choice.name,
+        ...{ engine: choice.name, askedEngine: options.engine, device },
         objects: objects.connection,
       },
       log,

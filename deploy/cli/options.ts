@@ -84,9 +84,8 @@ export const options = {
       .env('GAN_STEPS')
       .argParser(wholeNumber(1, MAX_STEPS)),
   workers: () =>
-    new Option('--workers <n>', 'worker processes')
+    new Option('--workers <n>', 'worker processes (default: 2; with a GPU engine one a card)')
       .env('GAN_WORKERS')
-      .default(2)
       .argParser(wholeNumber(1, limits.maxWorkers)),
   expectedWorkers: () =>
     new Option('--workers <n>', 'workers that the first step waits for')
@@ -109,6 +108,11 @@ export const options = {
     )
       .env('GAN_ENGINE')
       .choices(['auto', ...ENGINE_NAMES]),
+  device: () =>
+    new Option(
+      '--device <card>',
+      "the NVIDIA GPU to compute on: its number in nvidia-smi's list, or its UUID (default: leased by the coordinator)",
+    ).env('GAN_DEVICE'),
   prefetch: () =>
     new Option('--prefetch <steps>', 'steps sent out ahead of the committed one')
       .env('GAN_PREFETCH')

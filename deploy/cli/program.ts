@@ -33,7 +33,7 @@ interface SpecFlags {
 }
 
 interface TrainFlags extends SpecFlags {
-  readonly workers: number;
+  readonly workers?: number;
   readonly json?: boolean;
 }
 
@@ -61,6 +61,7 @@ interface WorkerFlags {
   readonly metricsPort: number;
   readonly engineThreads: number;
   readonly engine?: string;
+  readonly device?: string;
   readonly logLevel: string;
 }
 
@@ -252,6 +253,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           metricsPort: flags.metricsPort,
           engineThreads: flags.engineThreads,
           engine: flags.engine ?? 'auto',
+          device: flags.device,
         },
         createLog(flags.workerId ?? 'worker', flags.logLevel),
         interrupt,
@@ -265,6 +267,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.cluster,
     options.workerId,
     options.engine,
+    options.device,
     options.advertiseHost,
     options.ringPort,
     options.httpHost,

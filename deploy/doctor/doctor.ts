@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { isMnistCached } from '../../coordinator/index.js';
 import { OperationalError } from '../../proto/index.js';
-import { chooseEngine, probeEngines } from '../../worker/index.js';
+import { NEVER_ON_HARDWARE, chooseEngine, probeEngines } from '../../worker/index.js';
 import { findNatsServer } from '../nats-server/index.js';
 import {
   dockerFinding,
@@ -12,6 +12,7 @@ import {
   machineFinding,
   mnistFinding,
   nodeFinding,
+  untriedFinding,
   type Finding,
 } from './findings.js';
 import { askTool } from './tool-version.js';
@@ -52,6 +53,7 @@ export async function examine({ environment, cacheFolder, say }: DoctorOptions):
   tell(gpuFinding(gpu));
   const probes = await probing;
   for (const probe of probes) tell(engineFinding(probe));
+  tell(untriedFinding(NEVER_ON_HARDWARE));
   const choice = chooseEngine(probes, 'auto');
   say(`a worker would take ${choice.name}: ${choice.reason}`);
   return findings.every(({ state }) => state !== 'needed');

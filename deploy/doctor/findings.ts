@@ -77,6 +77,18 @@ export function engineFinding({ name, usable, reason }: EngineProbe): Finding {
   return { what: `engine ${name}`, state: usable ? 'ok' : 'optional', found };
 }
 
+/** What nobody has seen run on the hardware that it is for. */
+export function untriedFinding(engines: readonly string[]): Finding {
+  const what = 'never run on hardware';
+  if (engines.length === 0) return { what, state: 'ok', found: 'no engine' };
+  return {
+    what,
+    state: 'optional',
+    found: `${engines.join(', ')}; one worker a card: tried with made-up cards only`,
+    todo: 'on a machine with a GPU, `npm run test:gpu` tries what can run there',
+  };
+}
+
 /** As it is printed. */
 export function lineOf({ what, state, found, todo }: Finding): string {
   const mark = state === 'needed' ? 'MISSING: ' : '';

@@ -14,6 +14,7 @@ export interface ClusterSettings {
   readonly data: string;
   /** The engine that was chosen for all. */
   readonly engine: string;
+  readonly workers: number;
   readonly nats: NatsAccess;
   /** The same when the coordinator is started again, so that pages find it. */
   readonly httpPort: number;
@@ -40,7 +41,7 @@ export function coordinatorArguments(settings: ClusterSettings): readonly string
     '--run-id', folder.runId,
     '--out', folder.path,
     '--data', settings.data,
-    '--workers', String(options.workers),
+    '--workers', String(settings.workers),
     '--prefetch', String(options.prefetch),
     '--checkpoint-every-s', String(options.checkpointEveryS),
     '--wait-workers-s', String(options.waitWorkersS),

@@ -5,7 +5,8 @@ export interface TrainOptions extends SpecRequest {
   /** The user named the data source: then another is never taken in its place. */
   readonly dataNamed: boolean;
   readonly length: Length | null;
-  readonly workers: number;
+  /** Undefined: as many as the engine has cards, two where it needs none. */
+  readonly workers: number | undefined;
   readonly prefetch: number;
   readonly checkpointEveryS: number;
   readonly waitWorkersS: number;

@@ -7,7 +7,7 @@ import {
   openDataset,
   stepsOf,
 } from '../../coordinator/index.js';
-import { INTERRUPTED, OperationalError } from '../../proto/index.js';
+import { INTERRUPTED, OperationalError, invariant } from '../../proto/index.js';
 import { Bus } from '../../proto/runtime/bus.js';
 import { cacheFolder } from '../../proto/runtime/cache-folder.js';
 import { chooseEngine, probeEngines, requireWasmSimd } from '../../worker/index.js';
@@ -22,6 +22,7 @@ import { LocalCluster, type LocalClusterParts } from './local-cluster.js';
 import { NatsKeeper } from './nats-keeper.js';
 import { RunFolder } from './run-folder.js';
 import type { TrainOptions } from './train-options.js';
+import { workerCount } from './worker-count.js';
 
 /**
  * Trains with a whole cluster on this machine: nats-server, a coordinator and workers, each a process of its own.
@@ -60,7 +61,11 @@ async function prepareAndTrain(
   const folder = RunFolder.find(options.out, options.resume, new Date());
   const recorded = folder.record?.spec;
   const cache = cacheFolder(process.env);
-  const choice = chooseEngine(await probeEngines(process.env), options.engine ?? recorded?.engine ?? 'auto');
+  const probes = await probeEngines(process.env);
+  const choice = chooseEngine(probes, options.engine ?? recorded?.engine ?? 'auto');
+  const probe = probes.find(({ name }) => name === choice.name);
+  invariant(probe !== undefined, 'an engine that was chosen was looked for');
+  const workers = workerCount(options.workers, probe);
   view.say(`engine: ${choice.name} (${choice.reason})`);
 
   const data = await resolveData(options, recorded?.dataset.name, cache, view, interrupt);
@@ -74,10 +79,10 @@ async function prepareAndTrain(
   }
   const shards = options.shards ?? recorded?.shards ?? 4;
   view.say(`data: ${dataset.name}, ${grouped(dataset.count)} images`);
-  if (options.workers > shards) {
-    const spares = options.workers - shards;
+  if (workers > shards) {
+    const spares = workers - shards;
     view.say(
-      `${options.workers} workers for ${shards} shards: ${spares} will be spare${spares === 1 ? '' : 's'} (more --shards give them work)`,
+      `${workers} workers for ${shards} shards: ${spares} will be spare${spares === 1 ? '' : 's'} (more --shards give them work)`,
     );
   }
 
@@ -113,6 +118,7 @@ async function prepareAndTrain(
       folder,
       data: data.source,
       engine: choice.name,
+      workers,
       nats: access,
       httpPort,
       shards,
@@ -142,9 +148,8 @@ async function runCluster(
   interrupt: AbortSignal,
   kill: AbortSignal,
 ): Promise<number> {
-  const { options, folder, nats, shards, steps } = plan;
+  const { options, folder, nats, workers, shards, steps } = plan;
   const { runId, path } = folder;
-  const { workers } = options;
   const out = told(path);
   const bus = await Bus.connect({ ...nats, cluster: runId, name: 'gan-cluster launcher' });
   let cluster: LocalCluster | null = null;

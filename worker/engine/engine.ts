@@ -10,6 +10,15 @@ export const ENGINE_NAMES = [
 ] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
+/** Engines that compute on a GPU. */
+export const GPU_ENGINES: readonly EngineName[] = ['onnx-cuda', 'onnx-webgpu', 'tfjs-tensorflow'];
+
+/**
+ * What has never run on the hardware that it is for: README and `doctor` say so. Whoever has run `npm run test:gpu`
+ * takes the name out.
+ */
+export const NEVER_ON_HARDWARE: readonly EngineName[] = ['onnx-cuda', 'onnx-webgpu', 'tfjs-tensorflow'];
+
 export interface EngineOptions {
   readonly model: ModelDescription;
   /** Rows of one shard. All shapes are fixed by it, so that a shard's bits do not depend on who computes it. */
@@ -20,6 +29,8 @@ export interface EngineOptions {
   readonly parameters: Float32Array;
   /** Threads that one product is split over, where the engine can; 1 unless said otherwise. Changes bits at some shapes. */
   readonly threads?: number;
+  /** UUID of the one NVIDIA GPU that the engine's process is to see, as nvidia-smi names it; all of them when absent. */
+  readonly device?: string;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Engine, EngineName, EngineOptions } from './engine.js';
+import { requireCudaEnvironment } from './nvidia/index.js';
 
 /**
  * Creates an engine that computes on the calling thread and blocks its event loop while it does. Each family is loaded
@@ -6,6 +7,7 @@ import type { Engine, EngineName, EngineOptions } from './engine.js';
  * Throws OperationalError('engine-unavailable') in words where it is not to be had.
  */
 export async function createEngineInThread(name: EngineName, options: EngineOptions): Promise<Engine> {
+  if (name === 'onnx-cuda') requireCudaEnvironment(name, process.env);
   switch (name) {
     case 'onnx-cpu':
     case 'onnx-cuda':

@@ -1,14 +1,10 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
-
-export interface NvidiaGpu {
-  readonly uuid: string;
-  readonly name: string;
-  /** CUDA's compute capability, major.minor: 8.6. */
-  readonly computeCapability: number;
-}
+import { GPU_QUERY, parseGpus } from './nvidia/index.js';
+import type { NvidiaGpu } from './nvidia/index.js';
 
 /** What probing asks of the machine, apart so that a test can be any machine. */
 export interface ProbeHost {
@@ -21,6 +17,8 @@ export interface ProbeHost {
   exists(path: string): boolean;
   /** Names in a folder; none when there is no such folder. */
   list(folder: string): string[];
+  /** Name of what a symbolic link leads to; undefined when there is none. */
+  linked(path: string): string | undefined;
   /** By nvidia-smi, which may take a second: to be asked only where there are signs of a card. */
   nvidiaGpus(): Promise<NvidiaGpu[]>;
 }
@@ -48,22 +46,19 @@ export const thisHost: ProbeHost = {
       return [];
     }
   },
-  async nvidiaGpus() {
-    const query = ['--query-gpu=uuid,name,compute_cap', '--format=csv,noheader'];
+  linked(path) {
     try {
-      const { stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: NVIDIA_SMI_MS });
+      return basename(readlinkSync(path));
+    } catch {
+      return undefined;
+    }
+  },
+  async nvidiaGpus() {
+    try {
+      const { stdout } = await promisify(execFile)('nvidia-smi', [...GPU_QUERY], { timeout: NVIDIA_SMI_MS });
       return parseGpus(stdout);
     } catch {
       return [];
     }
   },
 };
-
-/** Lines of `uuid, name, compute capability`; others are left out. */
-export function parseGpus(text: string): NvidiaGpu[] {
-  return text.split('\n').flatMap((line) => {
-    const [uuid, name, capability] = line.split(',').map((part) => part.trim());
-    const computeCapability = Number(capability);
-    return uuid && name && computeCapability > 0 ? [{ uuid, name, computeCapability }] : [];
-  });
-}

@@ -23,7 +23,13 @@ export type ReplicaTask =
 
 /** What the control thread tells the replica thread. */
 export type ToReplica =
-  | { readonly kind: 'prepare'; readonly runId: string; readonly spec: RunSpec | RunSpecDraft }
+  | {
+      readonly kind: 'prepare';
+      readonly runId: string;
+      readonly spec: RunSpec | RunSpecDraft;
+      /** UUID of the one NVIDIA GPU that the engine is to see. */
+      readonly device: string | null;
+    }
   | {
       readonly kind: 'survey';
       readonly term: number;

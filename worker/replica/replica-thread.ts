@@ -81,7 +81,7 @@ const checkpoints = new CheckpointRequests((object, sha256) => post({ kind: 'fet
 /** Brings engine, kernels and memory up for a run. */
 async function prepare(
   server: RingServer,
-  { runId, spec: draft }: ToReplica & { kind: 'prepare' },
+  { runId, spec: draft, device }: ToReplica & { kind: 'prepare' },
 ): Promise<Replica> {
   const name = ENGINE_NAMES.find((known) => known === draft.engine);
   if (name === undefined)
@@ -95,7 +95,10 @@ async function prepare(
   const buffers = new UpdateBuffers(kernels, draft);
   const adder: Adder = kernelAdder(kernels);
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
-  const engineOptions = { model, shardBatch, slots: shards, parameters: state.parameters };
+  const engineOptions = {
+    ...{ model, shardBatch, slots: shards, parameters: state.parameters },
+    ...(device === null ? {} : { device }),
+  };
   const { engine, fingerprint, threads, firstShardMs } = await createExactEngine(
     name,
     engineOptions,

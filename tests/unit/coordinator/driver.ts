@@ -168,13 +168,13 @@ export class Driver {
   static pidOf = (workerId: string): number => 1_000 + (workerId.codePointAt(0) ?? 0);
 
   hello(workerId: string, extra: Partial<UpMessage<'hello'>> = {}): readonly RunCommand[] {
-    const engines = [{ name: 'onnx-cpu', usable: true, reason: 'there' }];
+    const engines = [{ name: 'onnx-cpu', usable: true, reason: 'there', devices: [] }];
     const ring = { host: '127.0.0.1', port: 4_000, tls: false };
     return this.send({
       kind: 'hello',
       message: {
         ...{ protocol: PROTOCOL_VERSION, workerId, name: workerId, hostname: 'host' },
-        ...{ pid: Driver.pidOf(workerId), ring, engines, engine: 'onnx-cpu' },
+        ...{ pid: Driver.pidOf(workerId), ring, engines, engine: 'onnx-cpu', device: null },
         ...extra,
       },
     });
@@ -186,6 +186,7 @@ export class Driver {
       engineVersion: '1',
       engineFingerprint: ENGINE_FINGERPRINT,
       firstShardMs: 10,
+      device: null,
     };
     return this.send({
       kind: 'ready',

@@ -6,7 +6,7 @@ describe('the first world', () => {
   it('takes the engine of the first worker and freezes the spec by the first fingerprint', () => {
     const run = new Driver();
     const spec = { ...DRAFT, engine: 'onnx-cpu' };
-    expect(run.hello('a')).toEqual([{ kind: 'welcome', workerId: 'a', spec }]);
+    expect(run.hello('a')).toEqual([{ kind: 'welcome', workerId: 'a', spec, device: null }]);
     expect(run.ready('a')).toEqual([]);
     expect(run.state.spec).toEqual({ ...spec, engineFingerprint: ENGINE_FINGERPRINT });
   });
@@ -149,7 +149,9 @@ describe('a worker is refused', () => {
     const run = new Driver();
     run.hello('a', { protocol: PROTOCOL_VERSION + 1 });
     expect(run.of('refuse')).toMatchObject([{ workerId: 'a', code: 'protocol' }]);
-    expect(run.said()).toMatch(/protocol 4 was expected, the worker speaks 5/);
+    expect(run.said()).toMatch(
+      new RegExp(`protocol ${PROTOCOL_VERSION} was expected, the worker speaks ${PROTOCOL_VERSION + 1}`),
+    );
     expect(run.state.workers.size).toBe(0);
   });
 
@@ -168,8 +170,12 @@ describe('a worker is refused', () => {
   });
 
   it.each([
-    ['is not usable', [{ name: 'onnx-cpu', usable: false, reason: 'not installed' }], /not installed/],
-    ['is not known', [{ name: 'tfjs-cpu', usable: true, reason: 'there' }], /does not know it/],
+    [
+      'is not usable',
+      [{ name: 'onnx-cpu', usable: false, reason: 'not installed', devices: [] }],
+      /not installed/,
+    ],
+    ['is not known', [{ name: 'tfjs-cpu', usable: true, reason: 'there', devices: [] }], /does not know it/],
   ])("when the run's engine %s there", (_, engines, words) => {
     const run = new Driver({ spec: { engine: 'onnx-cpu' } });
     run.hello('a', { engines });

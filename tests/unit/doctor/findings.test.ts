@@ -7,6 +7,7 @@ import {
   machineFinding,
   mnistFinding,
   nodeFinding,
+  untriedFinding,
 } from '../../../deploy/doctor/findings.js';
 import { askTool, type ToolAnswer } from '../../../deploy/doctor/tool-version.js';
 
@@ -48,6 +49,13 @@ describe('the doctor', () => {
     );
     expect(gpuFinding({ kind: 'missing' })).toMatchObject({ state: 'optional' });
     expect(gpuFinding({ kind: 'failed', why: 'driver mismatch' }).found).toContain('driver mismatch');
+  });
+
+  it('names what has not yet run on hardware', () => {
+    expect(lineOf(untriedFinding(['onnx-cuda', 'onnx-webgpu']))).toMatch(
+      /^never run on hardware: onnx-cuda, onnx-webgpu; .*made-up cards only; .*npm run test:gpu/,
+    );
+    expect(untriedFinding([])).toMatchObject({ state: 'ok' });
   });
 
   it('tells of little room, and where MNIST is', () => {

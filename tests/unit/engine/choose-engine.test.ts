@@ -8,6 +8,7 @@ const probes = (...usable: EngineName[]): EngineProbe[] =>
     name,
     usable: usable.includes(name),
     reason: usable.includes(name) ? `${name} works` : `${name} is missing`,
+    devices: [],
   }));
 
 describe('chooseEngine', () => {

@@ -3,6 +3,7 @@ import { modelLayout, TUTORIAL_MODEL, updateLayout } from '../../../proto/index.
 import { initialParameters } from '../../../proto/initial-parameters.js';
 import { createEngine, createExactEngine, engineFingerprint } from '../../../worker/engine/index.js';
 import type { Engine, EngineName, EngineOptions } from '../../../worker/engine/index.js';
+import { createEngineInThread } from '../../../worker/engine/in-thread.js';
 import { loadOnnxRuntime } from '../../../worker/engine/onnx-runtime.js';
 import { disturbedParameters, emptyUpdate, makeShard, SMALL_MODEL } from './fixtures.js';
 
@@ -35,13 +36,14 @@ describe('createEngine', () => {
 
   it('does not compute on CUDA with less than float32', async () => {
     vi.stubEnv('NVIDIA_TF32_OVERRIDE', undefined);
-    await expect(createEngine('onnx-cuda', options)).rejects.toMatchObject(oneLine(/NVIDIA_TF32_OVERRIDE=0/));
+    await expect(createEngineInThread('onnx-cuda', options)).rejects.toMatchObject(
+      oneLine(/NVIDIA_TF32_OVERRIDE=0/),
+    );
   });
 
   it.for<EngineName>(['onnx-cuda', 'onnx-webgpu'])(
     'says in one line why %s cannot run, and never falls back to the CPU',
     async (name, { skip }) => {
-      vi.stubEnv('NVIDIA_TF32_OVERRIDE', '0');
       if (await runsHere(name)) skip(`${name} runs on this machine`);
       const provider = name.slice('onnx-'.length);
       await expect(createEngine(name, options)).rejects.toMatchObject(

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ENGINE_NAMES, probeEngines } from '../../../worker/engine/index.js';
 import type { EngineName, EngineProbe } from '../../../worker/engine/index.js';
-import { parseGpus } from '../../../worker/engine/probe-host.js';
-import type { NvidiaGpu, ProbeHost } from '../../../worker/engine/probe-host.js';
+import { parseGpus } from '../../../worker/engine/nvidia/index.js';
+import type { NvidiaGpu } from '../../../worker/engine/nvidia/index.js';
+import type { ProbeHost } from '../../../worker/engine/probe-host.js';
 
 const AMPERE: NvidiaGpu = { uuid: 'GPU-1', name: 'NVIDIA A100', computeCapability: 8 };
 const HOPPER: NvidiaGpu = { uuid: 'GPU-2', name: 'NVIDIA H200', computeCapability: 9 };
 const CUDA_LIBRARY = '/modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so';
+
+const CUDA_HOST = { files: ['/dev/nvidiactl', CUDA_LIBRARY], gpus: [AMPERE] };
 
 interface Machine extends Partial<Omit<ProbeHost, 'exists' | 'list'>> {
   readonly files?: readonly string[];
@@ -32,6 +35,7 @@ function host({ files = [], packages = [], gpus = [], ...rest }: Machine = {}): 
       listSupportedBackends: () => [{ name: 'cpu' }, { name: 'webgpu' }],
     }),
     exists: (path) => files.includes(path),
+    linked: () => undefined,
     list: (folder) =>
       [...files, CUDA_LIBRARY]
         .filter((path) => path.startsWith(`${folder}/`))
@@ -80,21 +84,13 @@ describe('probeEngines', () => {
   it.each<[string, Machine, NodeJS.ProcessEnv, RegExp | true]>([
     ['no card', {}, {}, /no NVIDIA GPU is visible/],
     ['a card, no CUDA files', { files: ['/dev/nvidiactl'] }, {}, /CUDA files are not installed.*npm rebuild/],
-    ['a card and the files', { files: ['/dev/nvidiactl', CUDA_LIBRARY] }, {}, true],
-    ['Windows\u2019s Linux', { files: ['/dev/dxg', CUDA_LIBRARY] }, {}, true],
-    [
-      'hidden cards',
-      { files: ['/dev/nvidiactl', CUDA_LIBRARY] },
-      { CUDA_VISIBLE_DEVICES: '' },
-      /hides every GPU/,
-    ],
-    [
-      'cards hidden by -1',
-      { files: ['/dev/nvidiactl', CUDA_LIBRARY] },
-      { CUDA_VISIBLE_DEVICES: '-1' },
-      /hides/,
-    ],
-    ['one card leased', { files: ['/dev/nvidiactl', CUDA_LIBRARY] }, { CUDA_VISIBLE_DEVICES: 'GPU-1' }, true],
+    ['a card and the files', CUDA_HOST, {}, true],
+    ['Windows\u2019s Linux', { ...CUDA_HOST, files: ['/dev/dxg', CUDA_LIBRARY] }, {}, true],
+    ['hidden cards', CUDA_HOST, { CUDA_VISIBLE_DEVICES: '' }, /hides every GPU/],
+    ['cards hidden by -1', CUDA_HOST, { CUDA_VISIBLE_DEVICES: '-1' }, /hides/],
+    ['one card shown', CUDA_HOST, { CUDA_VISIBLE_DEVICES: 'GPU-1' }, true],
+    ['a card shown that is not there', CUDA_HOST, { CUDA_VISIBLE_DEVICES: '7' }, /names none of this host's/],
+    ['a card that nobody names', { ...CUDA_HOST, gpus: [] }, {}, /names no GPU.*compute,utility/],
     ['a Mac', { platform: 'darwin', arch: 'arm64' }, {}, /not for darwin-arm64/],
   ])('onnx-cuda with %s', async (_, machine, environment, expected) => {
     const { usable, reason } = await probe('onnx-cuda', machine, environment);
@@ -102,13 +98,19 @@ describe('probeEngines', () => {
     if (expected !== true) expect(reason).toMatch(expected);
   });
 
-  it.each<[string, Machine, boolean]>([
-    ['no device', {}, false],
-    ['a render node', { files: ['/dev/dri/renderD128'] }, true],
-    ['a display without a GPU', { files: ['/dev/dri/card0'] }, false],
-    ['a Mac', { platform: 'darwin' }, true],
-  ])('onnx-webgpu with %s', async (_, machine, expected) => {
-    expect((await probe('onnx-webgpu', machine)).usable).toBe(expected);
+  it('tells the cards that each engine can use, one worker each', async () => {
+    const machine = {
+      files: ['/dev/nvidiactl', CUDA_LIBRARY],
+      packages: ['@tensorflow/tfjs-node-gpu'],
+      gpus: [HOPPER, AMPERE, { ...AMPERE, uuid: 'GPU-3' }],
+    };
+    const devices = async (name: EngineName, environment = {}) =>
+      (await probe(name, machine, environment)).devices;
+    expect(await devices('onnx-cuda')).toEqual(['GPU-2', 'GPU-1', 'GPU-3']);
+    expect(await devices('tfjs-tensorflow')).toEqual(['GPU-1', 'GPU-3']);
+    expect(await devices('onnx-cuda', { CUDA_VISIBLE_DEVICES: '2,0' })).toEqual(['GPU-3', 'GPU-2']);
+    expect(await devices('onnx-cpu')).toEqual([]);
+    expect((await probe('onnx-cuda', machine)).reason).toMatch(/on NVIDIA H200, 2 x NVIDIA A100 by CUDA/);
   });
 
   const withPackage = { packages: ['@tensorflow/tfjs-node-gpu'], files: ['/dev/nvidiactl'] };

@@ -6,7 +6,7 @@ import { DEFAULT_LENGTH, SPEC_DEFAULTS } from '../../../coordinator/index.js';
 import { EVENTS_FILE } from '../../../coordinator/live/index.js';
 import { options } from '../../../deploy/cli/options.js';
 import { buildProgram } from '../../../deploy/cli/program.js';
-import { ENGINE_NAMES } from '../../../worker/index.js';
+import { ENGINE_NAMES, NEVER_ON_HARDWARE } from '../../../worker/index.js';
 import { exportGenerator } from '../../../worker/export/index.js';
 import { ODD_MODEL, runSpec, STATE_SHA256, trainedModel } from '../export/trained-model.js';
 
@@ -211,6 +211,13 @@ describe('README', () => {
   it('lists the engines there are', () => {
     const written = table(README, ['engine', 'runs on', 'state']).map(([name]) => name);
     expect(written.sort()).toEqual([...ENGINE_NAMES].sort());
+  });
+
+  it('says which of them have never run on hardware', () => {
+    const untried = table(README, ['engine', 'runs on', 'state']).filter(([, , state = '']) =>
+      /\bnever (run )?on (hardware|a GPU)\b/.test(state),
+    );
+    expect(untried.map(([name]) => name).sort()).toEqual([...NEVER_ON_HARDWARE].sort());
   });
 });
 

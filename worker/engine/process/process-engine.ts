@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { OperationalError, invariant, modelLayout } from '../../../proto/index.js';
+import { compiledUrl } from '../../../proto/runtime/compiled-url.js';
 import type { Engine, EngineName, EngineOptions } from '../engine.js';
 import type { EngineAnswer, EngineRequest } from './messages.js';
 
@@ -17,7 +18,7 @@ export interface ProcessEngineHost {
 
 const START_MS = 120_000;
 const CLOSE_MS = 5_000;
-const ENTRY = new URL('./engine-process-main.js', import.meta.url);
+const ENTRY = compiledUrl(import.meta.url, './engine-process-main.js');
 
 interface Pending {
   readonly resolve: (answer: EngineAnswer) => void;

@@ -193,7 +193,11 @@ export class RunningLead {
       case 'announce':
         return this.all('announce', { runId });
       case 'welcome':
-        return this.down('welcome', command.workerId, { runId, spec: command.spec });
+        return this.down('welcome', command.workerId, {
+          ...{ runId, spec: command.spec, device: command.device },
+        });
+      case 'wait':
+        return this.down('wait', command.workerId, { message: command.message });
       case 'refuse':
         return this.down('refused', command.workerId, { code: command.code, message: command.message });
       case 'release':

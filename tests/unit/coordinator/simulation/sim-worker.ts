@@ -91,6 +91,8 @@ export class SimWorker {
         if (this.runId !== null) return;
         this.runId = message.runId;
         return void this.thread.after(this.cluster.scenario.engineMs, () => this.prepared());
+      case 'wait':
+        return; // simulated engines need no card
       case 'refused':
         return this.end();
       case 'start':
@@ -173,8 +175,8 @@ export class SimWorker {
   private hello(): void {
     const { id: workerId, name, pid } = this;
     const ring = { host: 'host', port: 1, tls: false };
-    const engines = [{ name: 'onnx-cpu', usable: true, reason: '' }];
-    const rest = { hostname: 'host', engine: 'onnx-cpu' };
+    const engines = [{ name: 'onnx-cpu', usable: true, reason: '', devices: [] }];
+    const rest = { hostname: 'host', engine: 'onnx-cpu', device: null };
     this.up('hello', { protocol: PROTOCOL_VERSION, workerId, name, pid, ring, engines, ...rest });
   }
 
@@ -201,6 +203,7 @@ export class SimWorker {
       engineVersion: '1',
       engineFingerprint: ENGINE_FINGERPRINT,
       firstShardMs: 2 * this.cluster.scenario.computeMs,
+      device: null,
     };
     const nextUpdate = this.replica.hasState ? this.replica.nextUpdate : null;
     this.up('ready', { workerId: this.id, runId: this.runId, ...engine, nextUpdate });

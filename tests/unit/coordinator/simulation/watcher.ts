@@ -177,6 +177,7 @@ export class Watcher {
       case 'append':
       case 'announce':
       case 'welcome':
+      case 'wait':
       case 'refuse':
       case 'release':
       case 'survey':
