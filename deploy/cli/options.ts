@@ -26,6 +26,11 @@ function hostNames(text: string): readonly string[] {
   throw new InvalidArgumentError('Host names with commas between them were expected, without ports.');
 }
 
+/** Checked by whoever uses them. */
+function commaList(text: string): readonly string[] {
+  return [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+}
+
 function identifier(text: string): string {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(text)) return text;
   throw new InvalidArgumentError('1 to 64 letters, digits, - or _ were expected.');
@@ -175,6 +180,13 @@ export const options = {
     )
       .env('GAN_SECRETS')
       .makeOptionMandatory(),
+  tlsNames: () =>
+    new Option(
+      '--tls-names <names>',
+      'also make certificates: names and addresses by which the NATS server is reached, with commas',
+    )
+      .env('GAN_TLS_NAMES')
+      .argParser(commaList),
   tlsCaFile: () =>
     new Option(
       '--tls-ca-file <file>',

@@ -102,7 +102,8 @@ describe('the flags in README', () => {
   it('are the only ones that README names', () => {
     const long = (flags: string): string => /--[a-z-]+/.exec(flags)?.[0] ?? '';
     const known = new Set(['--help', ...flagsOfProgram().map(({ flags }) => long(flags))]);
-    const named = README.match(/(?<![\w-])--[a-z][a-z-]*/g) ?? [];
+    const withoutDocker = README.replaceAll(/`[^`\n]*\bdocker [^`\n]*`|^.*\bdocker compose .*$/gm, '');
+    const named = withoutDocker.match(/(?<![\w-])--[a-z][a-z-]*/g) ?? [];
     expect([...new Set(named)].filter((flag) => !known.has(flag))).toEqual([]);
   });
 
@@ -124,14 +125,12 @@ describe('the flags in README', () => {
   });
 });
 
-const COMPOSE_FILES = readdirSync(join(ROOT, 'deploy'))
-  .filter((name) => /^compose[\w.-]*\.yaml$/.test(name))
-  .map((name) => read(join('deploy', name)));
+const COMPOSE_FILES = readdirSync(join(ROOT, 'deploy')).filter((name) => /^compose[\w.-]*\.yaml$/.test(name));
+const MAIN_COMPOSE_FILE = read('deploy/compose.yaml');
 
-/** Variables that the compose files put in, sorted. */
-function settingsOfContainers(): string[] {
-  const named = COMPOSE_FILES.flatMap((text) => text.match(/(?<=\$\{)GAN_[A-Z_]+/g) ?? []);
-  return [...new Set(named)].sort();
+/** Variables that a compose file puts in, sorted. */
+function settingsOf(compose: string): string[] {
+  return [...new Set(compose.match(/(?<=\$\{)GAN_[A-Z_]+/g) ?? [])].sort();
 }
 
 describe('README', () => {
@@ -159,20 +158,30 @@ describe('README', () => {
         .flatMap((name) => variables(read(join(folder, name)))),
     );
     const expected = [...new Set(sources)].filter((name) => !internal.includes(name)).sort();
-    const ofContainers = settingsOfContainers().filter((name) => !expected.includes(name));
+    const ofContainers = settingsOf(MAIN_COMPOSE_FILE).filter((name) => !expected.includes(name));
     const written = [...new Set(variables(README))].filter((name) => !ofContainers.includes(name));
     expect(written.sort()).toEqual(expected);
   });
 
   it('leaves no setting of the containers unexplained, and .env.example tells their defaults', () => {
     const told = [...read('.env.example').matchAll(/^#(GAN_[A-Z_]+)=(.*)$/gm)];
-    expect(told.map(([, name]) => name).sort()).toEqual(settingsOfContainers());
+    const all = COMPOSE_FILES.flatMap((name) => settingsOf(read(join('deploy', name))));
+    const names = told.map(([, name = '']) => name);
+    expect(names.filter((name) => !all.includes(name))).toEqual([]);
+    expect(settingsOf(MAIN_COMPOSE_FILE).filter((name) => !names.includes(name))).toEqual([]);
     for (const [, name = '', value = ''] of told) {
-      const inFiles = [
-        ...COMPOSE_FILES.join('\n').matchAll(new RegExp(`\\$\\{${name}(:?[-+?])([^$}]*)`, 'g')),
-      ];
+      const inFiles = [...MAIN_COMPOSE_FILE.matchAll(new RegExp(`\\$\\{${name}(:?[-+?])([^$}]*)`, 'g'))];
       const defaults = inFiles.filter(([, operator]) => operator === ':-').map(([, , found]) => found);
-      if (value !== '') expect([name, [...new Set(defaults)]]).toEqual([name, [value]]);
+      if (value !== '' && inFiles.length > 0) expect([name, [...new Set(defaults)]]).toEqual([name, [value]]);
+    }
+  });
+
+  it('or a page beside it explains the settings of the other compose files', () => {
+    const explained = README + read('.env.example') + read('deploy/several-machines.md');
+    for (const name of COMPOSE_FILES) {
+      const text = read(join('deploy', name));
+      const comments = text.match(/^ *#.*$/gm)?.join('\n') ?? '';
+      expect(settingsOf(text).filter((setting) => !(explained + comments).includes(setting))).toEqual([]);
     }
   });
 
