@@ -6,9 +6,10 @@ import {
   type UpMessage,
 } from '../proto/index.js';
 import { end, say, stay, andThen } from './decision.js';
-import { keepDevice, leaseDevice, type Lease } from './gpu-leases.js';
+import { keepWaiting, waitNoMore } from './card-queue.js';
+import { grantWords, keepDevice, leaseDevice, type Lease } from './gpu-leases.js';
 import { expectPace } from './pace.js';
-import type { Decision, RefusalCode, RunCommand, RunState, WorkerRecord } from './run-state.js';
+import type { Decision, RefusalCode, RunState, WorkerRecord } from './run-state.js';
 import { addStrike, keepOutMs, strikesOf } from './strikes.js';
 
 const isFrozen = (spec: RunState['spec']): spec is RunSpec => 'engineFingerprint' in spec;
@@ -124,42 +125,6 @@ function mixtureInWords({ name, ring }: UpMessage<'hello'>, other: WorkerRecord)
   );
 }
 
-type Granted = Lease & { readonly kind: 'granted' };
-
-/** What a card's new holder means for those who had it, or have it as well; said once, when the holder changes. */
-function grantWords(name: string, lease: Granted, nowMs: number): RunCommand[] {
-  const { device, takenFrom, sharedWith } = lease;
-  const { uuid } = device;
-  if (takenFrom !== null) {
-    const silentS = ((nowMs - takenFrom.lastSeenMs) / 1000).toFixed(1);
-    return [
-      say('warning', `${name} gets GPU ${uuid}: ${takenFrom.name}, which had it, is silent for ${silentS} s`),
-    ];
-  }
-  if (sharedWith.length === 0) return [say('info', `${name} computes on GPU ${uuid}`)];
-  const others = sharedWith.map((worker) => worker.name).join(', ');
-  return [
-    say('warning', `${name} was told by --device to compute on GPU ${uuid}: it shares it with ${others}`),
-  ];
-}
-
-/** Says once that a worker has to wait; it asks again twice a second. */
-function keepWaiting(state: RunState, hello: UpMessage<'hello'>, message: string, nowMs: number): Decision {
-  const { workerId, name } = hello;
-  const next = { ...state, waiting: new Map(state.waiting).set(workerId, nowMs) };
-  const wait: RunCommand = { kind: 'wait', workerId, message };
-  return state.waiting.has(workerId)
-    ? stay(next, wait)
-    : stay(next, wait, say('warning', `${name} waits: ${message}`));
-}
-
-/** Forgets those who wait for a card no longer: they have got one, or are gone. */
-export function forgetWaiting(state: RunState, silentMs: number, nowMs: number): RunState {
-  if (state.waiting.size === 0) return state;
-  const waiting = new Map([...state.waiting].filter(([, askedMs]) => nowMs - askedMs <= silentMs));
-  return waiting.size === state.waiting.size ? state : { ...state, waiting };
-}
-
 export function onHello(state: RunState, hello: UpMessage<'hello'>, nowMs: number): Decision {
   const { workerId } = hello;
   if (hello.protocol !== PROTOCOL_VERSION) {
@@ -226,8 +191,7 @@ function welcome(
     failedIn: 0,
     totals: NO_TOTALS,
   };
-  const waiting = new Map(state.waiting);
-  waiting.delete(workerId);
+  const { waiting } = waitNoMore(state, workerId);
   const next = withWorker(
     { ...state, spec, waiting },
     known === undefined ? fresh : { ...known, ring: fresh.ring, device },

@@ -1,5 +1,6 @@
 import type { HeldDevice } from '../proto/index.js';
-import type { RunState, WorkerRecord } from './run-state.js';
+import { say } from './decision.js';
+import type { RunCommand, RunState, WorkerRecord } from './run-state.js';
 
 /** A worker that needs a card, or tells which one it is on. */
 export interface LeaseQuestion {
@@ -25,6 +26,8 @@ export type Lease =
   | { readonly kind: 'wait'; readonly message: string }
   /** Somebody else has the card that the worker is on. */
   | { readonly kind: 'lost'; readonly message: string };
+
+type Granted = Lease & { readonly kind: 'granted' };
 
 /**
  * A coordinator that has just begun to lead leases nothing for so long. Within it all workers of the one before, whose
@@ -88,4 +91,21 @@ export function keepDevice(state: RunState, workerId: string, device: HeldDevice
     kind: 'lost',
     message: `its GPU ${device.uuid} was leased to ${leased.name} while it was not heard: it has to be started again to get another one`,
   };
+}
+
+/** What a card's new holder means for those who had it, or have it as well; said once, when the holder changes. */
+export function grantWords(name: string, lease: Granted, nowMs: number): RunCommand[] {
+  const { device, takenFrom, sharedWith } = lease;
+  const { uuid } = device;
+  if (takenFrom !== null) {
+    const silentS = ((nowMs - takenFrom.lastSeenMs) / 1000).toFixed(1);
+    return [
+      say('warning', `${name} gets GPU ${uuid}: ${takenFrom.name}, which had it, is silent for ${silentS} s`),
+    ];
+  }
+  if (sharedWith.length === 0) return [say('info', `${name} computes on GPU ${uuid}`)];
+  const others = sharedWith.map((worker) => worker.name).join(', ');
+  return [
+    say('warning', `${name} was told by --device to compute on GPU ${uuid}: it shares it with ${others}`),
+  ];
 }

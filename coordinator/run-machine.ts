@@ -1,10 +1,10 @@
 import { INTERRUPTED, stepOf, type UpMessage } from '../proto/index.js';
+import { forgetWaiting } from './card-queue.js';
 import { onCheckpointFailed, onCheckpointed, takeCheckpoint, watchCheckpoint } from './checkpointing.js';
 import {
   allLeave,
   candidates,
   exclude,
-  forgetWaiting,
   hear,
   nameOf,
   onHello,

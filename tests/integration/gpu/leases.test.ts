@@ -8,7 +8,8 @@ import { GanCluster, ganCluster, temporaryFolder } from '../cluster/gan-cluster.
 import { CARDS, enginesBelow, madeUpHost } from './made-up-host.js';
 
 const TINY = ['--data', 'synthetic', '--shards', '4', '--shard-batch', '2', '--steps', '1000000'];
-const WITHIN_MS = 60_000;
+/** Sixteen processes on a machine of two cores that may be busy with other things. */
+const WITHIN_MS = 120_000;
 
 /** What is made up is a host that libtensorflow has a package for. */
 const isLinuxX64 = process.platform === 'linux' && process.arch === 'x64';
@@ -44,7 +45,7 @@ function joining(out: string): string[] {
 describe.runIf(isLinuxX64)('a host with four made-up GPUs', () => {
   it(
     'has one worker a card, through death, a new coordinator, too many workers and --device',
-    { timeout: 240_000 },
+    { timeout: 500_000 },
     async () => {
       const folder = temporaryFolder();
       const env = madeUpHost(folder);
