@@ -71,7 +71,7 @@ export function readTlsIdentity(files: TlsIdentityFiles, now: Date): TlsIdentity
   const missing = given.filter(([, file]) => file === undefined).map(([flag]) => flag);
   if (caFile === undefined || certificateFile === undefined || keyFile === undefined) {
     throw new UsageError(
-      `a ring with TLS needs ${CA_FLAG}, ${CERTIFICATE_FLAG} and ${KEY_FLAG} together: ${missing.join(' and ')} is missing`,
+      `a ring with TLS needs ${CA_FLAG}, ${CERTIFICATE_FLAG} and ${KEY_FLAG} together; missing: ${missing.join(', ')}`,
     );
   }
   const ca = read(CA_FLAG, caFile);

@@ -90,7 +90,7 @@ describe('files that do not fit', () => {
     [
       'a certificate without its key',
       ({ tls }) => tls.slice(0, 2),
-      /^error: a ring with TLS needs --tls-ca-file, --ring-cert-file and --ring-key-file together: --ring-key-file is missing\n$/,
+      /^error: a ring with TLS needs --tls-ca-file, --ring-cert-file and --ring-key-file together; missing: --ring-key-file\n$/,
     ],
     [
       'a key that is another one',
