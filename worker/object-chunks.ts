@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { OperationalError } from '../proto/index.js';
 
 const CHUNK_BYTES = 128 * 1024;
+/** Sent before the first of them is acknowledged: each is given 5 s, also over a slow line. */
+const CHUNKS_IN_FLIGHT = 16;
 /** JetStream's answer when there is no such message. */
 const NOT_FOUND = 404;
 const READ_TIMEOUT_MS = 5_000;
@@ -40,7 +42,10 @@ export class ObjectChunks {
     for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES)
       chunks.push(bytes.subarray(at, at + CHUNK_BYTES));
     try {
-      await Promise.all(chunks.map((chunk) => this.jetstream.publish(this.chunkSubject(id), chunk)));
+      for (let at = 0; at < chunks.length; at += CHUNKS_IN_FLIGHT) {
+        const batch = chunks.slice(at, at + CHUNKS_IN_FLIGHT);
+        await Promise.all(batch.map((chunk) => this.jetstream.publish(this.chunkSubject(id), chunk)));
+      }
       const info = {
         name,
         bucket: this.bucket,

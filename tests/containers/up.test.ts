@@ -128,8 +128,9 @@ describe.skipIf(images === null)('docker compose up cluster, from a fresh clone'
     expect(Number(step)).toBeGreaterThanOrEqual(100);
     await cluster.must('up', '-d', 'cluster');
     await cluster.reach(Number(step));
-    const after = await cluster.must('logs', 'cluster', '--no-log-prefix');
-    expect(after).toContain(`from step ${step}`);
+    await cluster.until(`the word that it goes on from step ${step}`, async () =>
+      (await cluster.must('logs', 'cluster', '--no-log-prefix')).includes(`from step ${step}`) ? true : null,
+    );
     await cluster.must('stop', '--timeout', '1');
   });
 

@@ -4,6 +4,9 @@ import { compiledUrl } from '../../proto/runtime/compiled-url.js';
 import { REFUSAL_REASONS, type RefusalReason, type RingTls } from '../ring/index.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
 
+/** For a shard to be done, of the smallest engines too. */
+const LEAVE_MS = 2_000;
+
 export interface ReplicaThreadData {
   readonly workerId: string;
   readonly name: string;
@@ -113,8 +116,25 @@ export class ReplicaHost {
     Atomics.store(this.shared, PROGRESS.offline, Number(offline));
   }
 
+  /**
+   * Ends the thread, between two shards if it can: one that is ended while ONNX Runtime calls back takes the whole process
+   * with it, by SIGABRT, and nobody learns why it was to end.
+   */
   async close(): Promise<void> {
+    if (this.progress().phase !== 'idle') await this.leaveRing();
     this.handler = () => undefined;
     await this.thread.terminate();
+  }
+
+  private leaveRing(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LEAVE_MS);
+      this.handler = ({ kind }) => {
+        if (kind !== 'standing' && kind !== 'fatal') return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.post({ kind: 'survey', term: 0, survey: 0, ringEpoch: Number.MAX_SAFE_INTEGER });
+    });
   }
 }

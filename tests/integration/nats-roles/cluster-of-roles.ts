@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { GanCluster, readRunFile, temporaryFolder, ganCluster } from '../cluster/gan-cluster.js';
-import { CLUSTER, RolesServer } from './roles-server.js';
+import type { RolesServer } from './roles-server.js';
+import { CLUSTER } from './roles-server.js';
 import type { Role } from '../../../proto/index.js';
 
 export const RUN = 'r1';
