@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ComposeCluster } from './compose-cluster.js';
 import { docker, run } from './docker.js';
+import { openPorts } from './look.js';
 import { trainHere } from './reference.js';
 
 const images = inject('containerImages');
@@ -10,6 +12,9 @@ const RUN = { shards: 4, shardBatch: 4 };
 const LONG = 1_000_000;
 /** Between two faults: the cluster has come back from the one before. */
 const GAP = 100;
+
+const addressOf = (id: string): Promise<string> =>
+  docker('inspect', id, '--format', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}');
 
 const iptables = await run('iptables', ['-L', 'DOCKER-USER', '-n']).catch(() => null);
 const canCut = iptables?.status === 0;
@@ -45,6 +50,26 @@ describe.skipIf(images === null)('a cluster of containers to which things happen
       (await cluster.workers()) === workers ? true : null,
     );
   };
+
+  it('is not disturbed by somebody on its network who knows no secret', async () => {
+    const workers = await cluster.containers('worker');
+    for (const id of workers) expect(await openPorts(id)).toEqual([7000, 9464]);
+    const addresses = await Promise.all(workers.map(addressOf));
+    const script = join(import.meta.dirname, 'outsider.js');
+    const told = await docker(
+      ...['run', '--rm', '--network', `${cluster.project}_default`, '--entrypoint', 'node'],
+      ...['-v', `${script}:/outsider.mjs:ro`, images?.gan ?? '', '/outsider.mjs', ...addresses],
+    );
+    const { nats, ring } = JSON.parse(told) as { nats: string; ring: string[] };
+    expect(nats).toContain("-ERR 'Authorization Violation'");
+    expect(nats).not.toContain('PONG');
+    // The door to the handshake is open to all; what follows is no handshake, and nothing is said to it.
+    for (const answer of ring) expect(answer.length).toBeLessThan(1_000);
+    await goesOn(3);
+    // Nobody was lost over it: the first world, and those that joined it.
+    const { stdout } = await cluster.compose(['logs', 'cluster', '--no-log-prefix']);
+    expect(stdout).not.toMatch(/warning: ring epoch/);
+  });
 
   it("goes on after a worker's process is killed, which its restart policy brings back", async () => {
     await cluster.killProcess(await cluster.container('worker'));
@@ -85,9 +110,7 @@ describe.skipIf(images === null)('a cluster of containers to which things happen
 
   it.skipIf(!canCut)('goes on when two of three workers cannot reach each other', async () => {
     const [one = '', other = ''] = await cluster.containers('worker');
-    const address = (id: string): Promise<string> =>
-      docker('inspect', id, '--format', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}');
-    const [from, to] = await Promise.all([address(one), address(other)]);
+    const [from, to] = await Promise.all([addressOf(one), addressOf(other)]);
     const rules = [
       ['-s', from, '-d', to, '-j', 'DROP'],
       ['-s', to, '-d', from, '-j', 'DROP'],

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { giveTo } from './checkout.js';
 import { ComposeCluster } from './compose-cluster.js';
 import { docker } from './docker.js';
+import { openPorts, tryIn } from './look.js';
 import { readRun, trainHere } from './reference.js';
 
 const images = inject('containerImages');
@@ -54,6 +55,39 @@ describe.skipIf(images === null)('docker compose up cluster, from a fresh clone'
     expect(unhealthy).not.toContain('unhealthy');
     const page = await fetch(`http://127.0.0.1:${cluster.pagePort}/`);
     expect(await page.text()).toContain('<title>');
+  });
+
+  it('listens where it is said, and nowhere else', async () => {
+    const listening = async (service: string): Promise<[string, number[]]> => [
+      service,
+      await openPorts(await cluster.container(service)),
+    ];
+    expect(await Promise.all(['coordinator', 'nats', 'prometheus', 'grafana'].map(listening))).toEqual([
+      ['coordinator', [8080, 9464]],
+      ['nats', [4222]],
+      ['prometheus', [9090]],
+      ['grafana', [3000]],
+    ]);
+  });
+
+  it('has an image that is small, without root, without tools to build with, and not to be written to', async () => {
+    const bytes = Number(await docker('image', 'inspect', 'gan-cluster:test-up', '--format', '{{.Size}}'));
+    expect(bytes).toBeLessThan(500_000_000);
+    const id = await cluster.container('coordinator');
+    expect(await tryIn(id, 'id -u')).toBe('10001\nstatus 0');
+    expect(await tryIn(id, 'command -v gcc g++ make python3 npm npx')).toBe('status 127');
+    for (const path of ['/app/x', '/usr/bin/x', '/etc/x', '/x'])
+      expect(await tryIn(id, `touch ${path}`)).toMatch(
+        /(Read-only file system|Permission denied)\nstatus 1$/,
+      );
+    for (const foreign of ['worker', 'watch', 'nats'])
+      expect(await tryIn(id, `ls /run/secrets/gan/${foreign}`)).toBe('status 0');
+  });
+
+  it('tells no secret in its logs, nor to docker inspect', async () => {
+    const told = [await cluster.must('logs')];
+    for (const id of (await cluster.must('ps', '-aq')).split('\n')) told.push(await docker('inspect', id));
+    expect(told.join('\n')).not.toMatch(/\bSU[A-Z2-7]{20,}/);
   });
 
   it('hands out the generator, which belongs to whoever owns the folder', async () => {
