@@ -1,9 +1,11 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['tests/{unit,contract,integration}/**/*.test.ts'],
-    testTimeout: 30_000,
+    // Whole clusters that take their time: vitest.slow.config.ts has them.
+    exclude: [...configDefaults.exclude, '**/*.slow.test.ts'],
+    testTimeout: 90_000,
     hookTimeout: 60_000,
   },
 });
