@@ -55,13 +55,14 @@ export class ComposeCluster {
     this.environment = { ...this.environment, ...settings };
   }
 
-  /** Any `docker compose` command, to its end. */
-  compose(args: readonly string[], timeoutMs = 240_000): Promise<CommandEnd> {
+  /** Any `docker compose` command, to its end; with Ctrl-C once it has printed `interruptAt`. */
+  compose(args: readonly string[], timeoutMs = 240_000, interruptAt?: string): Promise<CommandEnd> {
     const files = ['compose.yaml', ...this.overlays].flatMap((file) => ['-f', file]);
     return run('docker', ['compose', ...files, '-p', this.project, ...args], {
       cwd: this.folder,
       env: this.environment,
       timeoutMs,
+      interruptAt,
     });
   }
 

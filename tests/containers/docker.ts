@@ -10,6 +10,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly timeoutMs?: number;
+  /** Sends Ctrl-C once standard output holds this. */
+  readonly interruptAt?: string | undefined;
 }
 
 /** Runs a program to its end; a status other than 0 is for the caller to judge. */
@@ -27,7 +29,13 @@ export function run(
     });
     let stdout = '';
     let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    let interrupted = false;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      if (interrupted || options.interruptAt === undefined || !stdout.includes(options.interruptAt)) return;
+      interrupted = true;
+      child.kill('SIGINT');
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.once('error', reject);
     child.once('close', (status) => resolve({ status, stdout, stderr }));

@@ -151,10 +151,17 @@ describe.skipIf(images === null)('docker compose up cluster, from a fresh clone'
     ]);
   });
 
-  it('stops with a checkpoint, and resumes from it', async () => {
+  it('trains on after Ctrl-C on the watching, and says how to stop it', async () => {
     cluster.set({ GAN_SEED: '3', GAN_STEPS: '4000', GAN_SHARD_BATCH: '8' });
-    await cluster.must('up', '-d', 'cluster');
+    const { stdout } = await cluster.compose(['up', 'cluster'], 120_000, '| step ');
+    expect(stdout).toContain('The run goes on; this only watched it.');
+    expect(stdout).toContain('"docker compose stop" stops it with a checkpoint');
+    expect(await cluster.exitStatus('cluster')).toBe(130);
+    expect(await cluster.containers('worker')).toHaveLength(2);
     await cluster.reach(100);
+  });
+
+  it('stops with a checkpoint, and resumes from it', async () => {
     await cluster.must('stop');
     expect(await cluster.exitStatus('coordinator')).toBe(130);
     const { stdout } = await cluster.compose(['logs', 'coordinator', '--no-log-prefix']);
