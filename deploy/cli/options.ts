@@ -156,7 +156,7 @@ export const options = {
       "started as root: become the owner of the folder first, so that the files are theirs (the containers' way)",
     ).env('GAN_AS_OWNER'),
   afterInterrupt: () =>
-    new Option('--after-interrupt <words>', 'what to say after Ctrl-C beside that the run goes on')
+    new Option('--after-interrupt <words>', 'what Ctrl-C leaves to be done, to be said at the beginning')
       .env('GAN_AFTER_INTERRUPT')
       .hideHelp(),
   service: () =>

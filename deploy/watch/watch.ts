@@ -19,7 +19,7 @@ export interface WatchOptions {
   readonly out: string | undefined;
   /** For the first word of a cluster; a coordinator that is being started needs some seconds. */
   readonly firstWordMs: number;
-  /** Said after Ctrl-C beside that the run goes on. */
+  /** What Ctrl-C leaves to be done, in words; said at once, since what follows a Ctrl-C may never be seen. */
   readonly afterInterrupt: string | undefined;
 }
 
@@ -38,6 +38,8 @@ export async function watch(
   const access = accessOf(options);
   const bus = await Bus.connect({ ...access, role: 'watch', name: 'gan-cluster watch' });
   try {
+    if (options.afterInterrupt !== undefined)
+      view.say(`Ctrl-C ends the watching, not the run: ${options.afterInterrupt}`);
     const following = new Watcher(bus, view).follow(
       { ...access, firstWordMs: options.firstWordMs },
       interrupt,
@@ -45,7 +47,7 @@ export async function watch(
     const ended = await Promise.race([following, bus.over]);
     view.close();
     if (ended === null) {
-      view.say(['The run goes on; this only watched it.', options.afterInterrupt ?? ''].join(' ').trim());
+      view.say('The run goes on; this only watched it.');
       return INTERRUPTED;
     }
     view.say(ended.outcome === 'failed' ? `error: ${ended.message}` : `${ended.message}.`);

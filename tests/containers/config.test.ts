@@ -67,7 +67,7 @@ describe.skipIf(images === null)('the compose files', () => {
       run('docker', ['compose', '-f', 'deploy/compose.worker.yaml', 'config', '-q'], { cwd: ROOT, env });
     const missing = await config({});
     expect(missing.status).not.toBe(0);
-    expect(missing.stderr).toContain('the NATS server of the cluster');
+    expect(missing.stderr).toMatch(/missing a value: (the NATS server of the cluster|the address at which)/);
     const whole = await config({ GAN_NATS_URL: 'tls://10.0.0.1:4222', GAN_ADVERTISE_HOST: '10.0.0.2' });
     expect(whole.status, whole.stderr).toBe(0);
   });

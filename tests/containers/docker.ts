@@ -26,6 +26,7 @@ export function run(
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: options.timeoutMs ?? 120_000,
+      detached: options.interruptAt !== undefined,
     });
     let stdout = '';
     let stderr = '';
@@ -34,7 +35,8 @@ export function run(
       stdout += text;
       if (interrupted || options.interruptAt === undefined || !stdout.includes(options.interruptAt)) return;
       interrupted = true;
-      child.kill('SIGINT');
+      // To all that a terminal would send it to: docker and its plugin.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.once('error', reject);

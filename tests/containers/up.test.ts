@@ -154,7 +154,7 @@ describe.skipIf(images === null)('docker compose up cluster, from a fresh clone'
   it('trains on after Ctrl-C on the watching, and says how to stop it', async () => {
     cluster.set({ GAN_SEED: '3', GAN_STEPS: '4000', GAN_SHARD_BATCH: '8' });
     const { stdout } = await cluster.compose(['up', 'cluster'], 120_000, '| step ');
-    expect(stdout).toContain('The run goes on; this only watched it.');
+    expect(stdout).toContain('Ctrl-C ends the watching, not the run');
     expect(stdout).toContain('"docker compose stop" stops it with a checkpoint');
     expect(await cluster.exitStatus('cluster')).toBe(130);
     expect(await cluster.containers('worker')).toHaveLength(2);
