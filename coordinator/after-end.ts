@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Bus } from '../proto/runtime/bus.js';
 import type { Ended } from './coordinator.js';
 
@@ -23,13 +24,6 @@ export async function stayAfterEnd({ bus, runId, term, ended }: AfterEnd, stop: 
   bus.onUp('hello', () => bus.all('stop', { term, reason: message, failed: false }));
   tell();
   const timer = setInterval(tell, TELL_EVERY_MS);
-  await aborted(stop);
+  if (!stop.aborted) await once(stop, 'abort');
   clearInterval(timer);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -234,7 +234,7 @@ async function coordinate(
   const folder = new ResultFolder(out);
   folder.create();
   const isDone = checkpoint !== null && stepOf(checkpoint.update) === steps;
-  const isKept = isDone && options.service && (await folder.complete(steps, checkpoint.sha256)) !== null;
+  const isKept = isDone && options.service && (await folder.isComplete(steps, checkpoint.sha256));
   if (isDone && !isKept) log.info({ steps }, 'the run is complete: it is exported again');
   const plan = {
     runId,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import {
 } from '../proto/index.js';
 import type { Artifacts } from '../proto/artifacts.js';
 import { makeFolder } from '../proto/runtime/make-folder.js';
+import { sha256Of } from '../proto/runtime/sha256.js';
 import { writeWholeFile } from '../proto/runtime/whole-file.js';
 
 const fileRecordSchema = z.object({ name: z.string(), bytes: z.int(), sha256: z.string() });
@@ -51,8 +51,6 @@ export type RunFile = z.infer<typeof runFileSchema>;
 
 const RUN_FILE = 'run.json';
 
-export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
 /** The folder that a user asked for by `--out`: read when a run is resumed, written whole files at a time. */
 export class ResultFolder {
   constructor(readonly path: string) {}
@@ -83,26 +81,25 @@ export class ResultFolder {
   }
 
   /**
-   * The record of a run that is done and whose files are all here as it tells them; null for anything else. Reads every
-   * file once.
+   * Whether a run that is done lies here, with all its files as its record tells them. Reads every file once.
    * @param steps that were planned
    * @param stateSha256 of the state after them
    */
-  async complete(steps: number, stateSha256: string): Promise<RunFile | null> {
+  async isComplete(steps: number, stateSha256: string): Promise<boolean> {
     let record: RunFile | null;
     try {
       record = ResultFolder.read(this.path);
     } catch (error) {
-      if (error instanceof UsageError) return null;
+      if (error instanceof UsageError) return false;
       throw error;
     }
     if (record?.outcome !== 'done' || record.stepsDone !== steps || record.stateSha256 !== stateSha256)
-      return null;
+      return false;
     for (const { name, sha256 } of record.files) {
       const bytes = await readFile(join(this.path, name)).catch(() => null); // missing: it is written again
-      if (bytes === null || sha256Of(bytes) !== sha256) return null;
+      if (bytes === null || sha256Of(bytes) !== sha256) return false;
     }
-    return record;
+    return true;
   }
 
   /** What of the run's result may be given out now, at the step that the run is at. Throws UsageError. */

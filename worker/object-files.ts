@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { NatsConnection } from 'nats';
 import { OperationalError, type FileRecord } from '../proto/index.js';
+import { sha256Of } from '../proto/runtime/sha256.js';
 import { objectStoreName, storeWords } from '../proto/runtime/stores.js';
 import type { NamedFile } from './export/index.js';
 import { ObjectChunks } from './object-chunks.js';
-
-const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** The worker's side of a run's object store: puts states and exported files there, fetches a state to go on from. */
 export class ObjectFiles {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { OperationalError, UsageError } from '../../proto/index.js';
+import { sha256Of } from '../../proto/runtime/sha256.js';
 import { ArrayDataset, type Dataset } from './dataset.js';
 import { readIdx, type IdxArray } from './idx.js';
 import { MNIST_FILES } from './mnist.js';
@@ -38,7 +38,7 @@ export async function openImagesFolder(folder: string): Promise<Dataset> {
       `--data: ${path} holds ${images.dimensions.join(' x ')} bytes; images x ${SIDE} x ${SIDE} were expected`,
     );
   }
-  const sha256 = createHash('sha256').update(images.data).digest('hex');
+  const sha256 = sha256Of(images.data);
   const isMnist = sha256 === MNIST_FILES['train-images'].sha256;
   const name = isMnist ? 'MNIST' : basename(resolve(folder)).slice(0, MAX_NAME_LENGTH) || 'images';
   return new ArrayDataset(name, images, sha256);

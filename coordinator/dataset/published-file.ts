@@ -5,6 +5,7 @@ import { createGunzip } from 'node:zlib';
 import { OperationalError, messageOf } from '../../proto/index.js';
 import { DownloadError, download, hostOf } from '../../proto/runtime/download.js';
 import { removeAbandonedParts, writeWholeFile } from '../../proto/runtime/whole-file.js';
+import { sha256Of } from '../../proto/runtime/sha256.js';
 import { readIdx, type IdxArray } from './idx.js';
 
 /** An IDX file that lies, gzip-compressed, on several servers, and whose checksum is known. */
@@ -86,7 +87,7 @@ async function readKept(path: string, file: PublishedFile): Promise<CheckedArray
     if (error instanceof OperationalError) return null;
     throw error;
   }
-  const sha256 = createHash('sha256').update(array.data).digest('hex');
+  const sha256 = sha256Of(array.data);
   return sha256 === file.sha256 ? { ...array, sha256 } : null;
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,6 +5,7 @@ import { OperationalError, UsageError, messageOf, type FileRecord } from '../../
 import { ARTIFACTS_PATH, artifactsSchema, type Artifacts } from '../../proto/artifacts.js';
 import { DownloadError, download } from '../../proto/runtime/download.js';
 import { makeFolder } from '../../proto/runtime/make-folder.js';
+import { sha256Of } from '../../proto/runtime/sha256.js';
 import { writeWholeFile } from '../../proto/runtime/whole-file.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -34,7 +34,7 @@ export async function fetchResult(options: FetchOptions): Promise<void> {
   const artifacts = await listed(options);
   const { runId, outcome, step, steps, files } = artifacts;
   if (outcome !== 'done') {
-    const how = outcome === 'running' ? 'is' : `${outcome === 'failed' ? 'has failed' : 'was interrupted'}`;
+    const how = { running: 'is', failed: 'has failed', interrupted: 'was interrupted' }[outcome];
     throw new OperationalError(
       'run-failed',
       `there is no final generator yet: run ${runId} ${how} at step ${step} of ${steps}; fetch it when the run is done`,
@@ -131,5 +131,3 @@ async function isThere(path: string, { sha256 }: FileRecord): Promise<boolean> {
   const bytes = await readFile(path).catch(() => null); // then it is fetched
   return bytes !== null && sha256Of(bytes) === sha256;
 }
-
-const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { on } from 'node:events';
 import { rmSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { pollUntil } from '../../deploy/nats-server/poll.js';
 import { artifactsSchema, type Artifacts } from '../../proto/artifacts.js';
 import { LIVE_PATH, liveMessageSchema } from '../../proto/live.js';
 import { freePort } from '../chaos/free-port.js';
@@ -143,16 +143,11 @@ export class ComposeCluster {
 
   /** Waits until `look` finds something; the containers' logs are in the error when it does not. */
   async until<T>(what: string, look: () => Promise<T | null>, timeoutMs = 180_000): Promise<T> {
-    const untilMs = performance.now() + timeoutMs;
-    for (;;) {
-      const found = await look();
-      if (found !== null) return found;
-      if (performance.now() > untilMs) {
-        const { stdout } = await this.compose(['logs', '--tail', '60']);
-        throw new Error(`waited ${timeoutMs / 1000} s for ${what}:\n${stdout}`);
-      }
-      await delay(ASK_EVERY_MS);
-    }
+    const options = { everyMs: ASK_EVERY_MS, deadlineMs: timeoutMs, signal: undefined };
+    const found = await pollUntil(look, options);
+    if (found !== null) return found;
+    const { stdout } = await this.compose(['logs', '--tail', '60']);
+    throw new Error(`waited ${timeoutMs / 1000} s for ${what}:\n${stdout}`);
   }
 
   /** The value of an expression that has one series at most, from the cluster's Prometheus. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   OperationalError,
   messageOf,
@@ -12,6 +11,7 @@ import {
   type RunSpec,
 } from '../../proto/index.js';
 import type { FaultHook } from '../../proto/runtime/fault-injection.js';
+import { sha256Of } from '../../proto/runtime/sha256.js';
 import { exportGenerator, sampleImages } from '../export/index.js';
 import { RingError, type HeldState, type Neighbour, type Ring } from '../ring/index.js';
 import type { AssignmentInbox, AssignmentRefusal } from './assignment-inbox.js';
@@ -421,7 +421,7 @@ export class Replica {
         step: stepOf(update),
         parameters: state.parameters,
         statistics: state.statistics,
-        stateSha256: createHash('sha256').update(state.view()).digest('hex'),
+        stateSha256: sha256Of(state.view()),
         generate,
       });
       post({ kind: 'exported', task, prefix, update, files });

@@ -3,19 +3,13 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectNats } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../chaos/free-port.js';
 import { PROTOCOL_VERSION } from '../../../proto/index.js';
 import { encodeHandshake, proofOf, type Hello } from '../../../worker/ring/handshake.js';
 import { REFUSAL_REASONS } from '../../../worker/ring/index.js';
 import { at, randomVectors, sumOf } from '../../unit/ring/memory-ring.js';
 import { temporaryFolder } from '../cluster/gan-cluster.js';
-import {
-  ClusterOfRoles,
-  RUN,
-  freePort,
-  hashOf,
-  trainedTo,
-  unrestrictedHash,
-} from '../nats-roles/cluster-of-roles.js';
+import { ClusterOfRoles, RUN, hashOf, trainedTo, unrestrictedHash } from '../nats-roles/cluster-of-roles.js';
 import { RolesServer } from '../nats-roles/roles-server.js';
 import { Fixture, HOST, membersOf } from '../ring/ring-fixture.js';
 import { connected, ended, FRAME, maskedFrame, upgrade } from './raw-peer.js';

@@ -1,20 +1,9 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { GanCluster, readRunFile, temporaryFolder, ganCluster } from '../cluster/gan-cluster.js';
 import type { RolesServer } from './roles-server.js';
 import { CLUSTER } from './roles-server.js';
 import type { Role } from '../../../proto/index.js';
 
 export const RUN = 'r1';
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Starts real processes of a cluster, each with its role's credentials. */
 export class ClusterOfRoles {

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { findNatsServer } from '../../../deploy/nats-server/index.js';
+import { pollUntil } from '../../../deploy/nats-server/poll.js';
 import { isReady, readPortsFile } from '../../../deploy/nats-server/readiness.js';
 import { cacheFolder } from '../../../proto/runtime/cache-folder.js';
 
@@ -37,14 +38,15 @@ export async function startSecureNats(
   await writeFile(credentialsFile, 'test:secret\n');
   const server = spawn(path, ['-c', configFile], { stdio: 'ignore' });
   onTestFinished(() => void server.kill('SIGKILL'));
-  const untilMs = performance.now() + READY_MS;
-  for (;;) {
-    const listening = await readPortsFile(store);
-    if (listening !== null) {
+  const ready = await pollUntil(
+    async () => {
+      const listening = await readPortsFile(store);
+      if (listening === null) return null;
       const port = Number(new URL(listening.url.replace(/^(nats|tls):/, 'http:')).port);
-      if (await isReady(`nats://127.0.0.1:${port}`)) return { port, credentialsFile };
-    }
-    if (performance.now() > untilMs) throw new Error('nats-server did not get ready');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+      return (await isReady(`nats://127.0.0.1:${port}`)) ? { port, credentialsFile } : null;
+    },
+    { everyMs: 20, deadlineMs: READY_MS, signal: undefined },
+  );
+  if (ready === null) throw new Error('nats-server did not get ready');
+  return ready;
 }
