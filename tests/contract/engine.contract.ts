@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { modelLayout } from '../../proto/index.js';
+import { modelLayout, updateLayout } from '../../proto/index.js';
 import type { NetworkName } from '../../proto/index.js';
 import { engineFingerprint } from '../../worker/engine/index.js';
-import type { Engine, EngineOptions } from '../../worker/engine/index.js';
+import type { Engine, EngineOptions, GeneratorWeights } from '../../worker/engine/index.js';
 import {
   deviations,
   disturbedParameters,
@@ -24,6 +24,11 @@ export function describeEngine(name: string, create: (options: EngineOptions) =>
     const [first, second] = [makeShard(MODEL, ROWS, 1), makeShard(MODEL, ROWS, 2)];
     const initial = disturbedParameters(MODEL, 1);
     const options = { model: MODEL, shardBatch: ROWS, slots: SLOTS, parameters: initial.slice() };
+    /** The generator in training, with statistics that the test gives it. */
+    const weights = (statistics: Float32Array): GeneratorWeights => {
+      const { offset, size } = layout.generator;
+      return { parameters: options.parameters.subarray(offset, offset + size), statistics };
+    };
     let engine: Engine;
 
     beforeAll(async () => {
@@ -75,7 +80,11 @@ export function describeEngine(name: string, create: (options: EngineOptions) =>
       const expected = [await discriminator(0), await generator(0)];
       await discriminator(1, second);
       await generator(1);
-      await engine.generate(second.noise, new Float32Array(layout.statisticCount).fill(0.5));
+      await engine.generate(second.noise, weights(new Float32Array(layout.statisticCount).fill(0.5)));
+      await engine.batchStatistics(
+        second.noise,
+        disturbedParameters(MODEL, 2).subarray(0, layout.generator.size),
+      );
       const again = [await discriminator(2), await generator(2)];
       expect(again).toEqual(expected);
       expect([await discriminator(0), await generator(0)]).toEqual(expected);
@@ -153,11 +162,43 @@ export function describeEngine(name: string, create: (options: EngineOptions) =>
     it.each([0, 1, 3, 300])('generates %d images', async (count) => {
       const { noise } = makeShard(MODEL, count, 5);
       const statistics = Float32Array.from({ length: layout.statisticCount }, (_, i) => 0.2 + 0.01 * i);
-      const images = await engine.generate(noise, statistics);
+      const images = await engine.generate(noise, weights(statistics));
       const expected = generate(MODEL, Float64Array.from(options.parameters), noise, statistics);
       expect(images.length).toBe(count * MODEL.discriminator.inputSize);
       images.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-5));
-      expect(await engine.generate(noise, statistics)).toEqual(images);
+      expect(await engine.generate(noise, weights(statistics))).toEqual(images);
+    });
+
+    it('generates with weights that are not those in training', async () => {
+      const other = disturbedParameters(MODEL, 2);
+      const { noise } = makeShard(MODEL, 4, 5);
+      const statistics = Float32Array.from({ length: layout.statisticCount }, (_, i) => 0.2 + 0.01 * i);
+      const parameters = other.slice(0, layout.generator.size);
+      const images = await engine.generate(noise, { parameters, statistics });
+      const expected = generate(MODEL, Float64Array.from(other), noise, statistics);
+      images.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-5));
+    });
+
+    it('tells what the batch norms of any weights see of a shard of noise', async () => {
+      const parameters = disturbedParameters(MODEL, 2);
+      const found = await engine.batchStatistics(second.noise, parameters.slice(0, layout.generator.size));
+      const { update } = discriminatorHalf({
+        ...reference(second),
+        parameters: Float64Array.from(parameters),
+      });
+      const { statisticsOffset } = updateLayout(layout, 'discriminator');
+      expect(found).toHaveLength(layout.statisticCount);
+      found.forEach((value, i) => expect(value).toBeCloseTo(update[statisticsOffset + i]!, 4));
+    });
+
+    it('teaches D a doubt about real images where it is asked for', async () => {
+      const realTarget = 0.9;
+      const smoothed = await create({ ...options, realTarget });
+      const half = await discriminator(0, first, smoothed);
+      expectClose('discriminator', half, discriminatorHalf({ ...reference(), realTarget }).update);
+      // What is one-sided: G learns as ever.
+      expect(await generator(0, smoothed)).toEqual((await discriminator(0), await generator(0)));
+      await smoothed.close();
     });
 
     it('lets a loss that is not finite be seen', async () => {
@@ -192,9 +233,12 @@ export function describeEngine(name: string, create: (options: EngineOptions) =>
         engine.discriminatorHalf(0, first.pixels, first.noise, new Float32Array(3)),
       ).rejects.toThrow('results');
       await expect(
-        engine.generate(new Float32Array(3), new Float32Array(layout.statisticCount)),
+        engine.generate(new Float32Array(3), weights(new Float32Array(layout.statisticCount))),
       ).rejects.toThrow('whole rows');
-      await expect(engine.generate(first.noise, new Float32Array(1))).rejects.toThrow('statistics');
+      await expect(engine.generate(first.noise, weights(new Float32Array(1)))).rejects.toThrow('statistics');
+      const { parameters } = weights(new Float32Array());
+      await expect(engine.batchStatistics(first.noise.subarray(1), parameters)).rejects.toThrow('noise');
+      await expect(engine.batchStatistics(first.noise, initial)).rejects.toThrow("generator's parameters");
     });
   });
 }

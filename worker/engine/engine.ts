@@ -27,10 +27,20 @@ export interface EngineOptions {
   readonly slots: number;
   /** Live memory, laid out as ModelLayout says: the caller changes it between updates, the engine only reads it. */
   readonly parameters: Float32Array;
+  /** The probability that D is taught to give a real image; 1 unless said otherwise. */
+  readonly realTarget?: number;
   /** Threads that one product is split over, where the engine can; 1 unless said otherwise. Changes bits at some shapes. */
   readonly threads?: number;
   /** UUID of the one NVIDIA GPU that the engine's process is to see, as nvidia-smi names it; all of them when absent. */
   readonly device?: string;
+}
+
+/** A generator of the engine's model, which need not be the one in training. */
+export interface GeneratorWeights {
+  /** Laid out as ModelLayout.generator. */
+  readonly parameters: Float32Array;
+  /** Running statistics, laid out as ModelLayout.statistics. */
+  readonly statistics: Float32Array;
 }
 
 /**
@@ -57,11 +67,19 @@ export interface Engine {
   generatorHalf(slot: number, out: Float32Array): Promise<void>;
 
   /**
-   * Images from the generator in evaluation mode: batch norm uses `statistics` (laid out as ModelLayout.statistics).
+   * Images from a generator in evaluation mode: batch norm uses its statistics.
    * @param noise [n, 100], any n
    * @returns [n, 784] in [-1, 1]
    */
-  generate(noise: Float32Array, statistics: Float32Array): Promise<Float32Array>;
+  generate(noise: Float32Array, generator: GeneratorWeights): Promise<Float32Array>;
+
+  /**
+   * What the batch norms of a generator with these parameters see of one shard of noise, in training mode.
+   * @param noise [B, 100]
+   * @param parameters of the generator, as in GeneratorWeights
+   * @returns batch means and biased variances, laid out as ModelLayout.statistics
+   */
+  batchStatistics(noise: Float32Array, parameters: Float32Array): Promise<Float32Array>;
 
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ export type { EngineChoice } from './choose-engine.js';
 export { createExactEngine, type ExactEngine } from './exact-engine.js';
 export { createEngine } from './create-engine.js';
 export { ENGINE_NAMES, GPU_ENGINES, NEVER_ON_HARDWARE } from './engine.js';
-export type { Engine, EngineName, EngineOptions } from './engine.js';
+export type { Engine, EngineName, EngineOptions, GeneratorWeights } from './engine.js';
 export { engineFingerprint } from './fingerprint.js';
 export { askedDevice } from './nvidia/index.js';
 export { thisHost } from './probe-host.js';

@@ -1,9 +1,14 @@
+import type { NetworkName } from '../../proto/index.js';
 import type { NamedFile } from './named-file.js';
 import { floatBytes } from './float-bytes.js';
 import type { Provenance } from './provenance.js';
 import type { FileTensor, TrainedLayer, TrainedNetwork } from './trained-network.js';
 
-const WEIGHTS_FILE = 'weights.bin';
+/** The generator's have the names that TensorFlow.js itself gives to a model. */
+const FILES: Readonly<Record<NetworkName, { readonly model: string; readonly weights: string }>> = {
+  generator: { model: 'model.json', weights: 'weights.bin' },
+  discriminator: { model: 'discriminator-model.json', weights: 'discriminator-weights.bin' },
+};
 
 /** Of the format, not of an installed package: the file's bytes stay the same when a package is updated. */
 const KERAS_VERSION = 'tfjs-layers 4.22.0';
@@ -17,13 +22,14 @@ interface KerasLayer {
 }
 
 /**
- * `network` as a TensorFlow.js LayersModel: `model.json` and `weights.bin`, for tf.loadLayersModel. The JSON is written
- * by hand, since saving through tfjs-layers would bring a second tensor library, its global backend and its counters
- * for names into a worker. Layers have explicit names, and batch norms stay, so that the model can be trained further.
- * @param name of the model
+ * `network` as a TensorFlow.js LayersModel, for tf.loadLayersModel: `model.json` and `weights.bin`, of a discriminator
+ * `discriminator-model.json` and `discriminator-weights.bin`. The JSON is written by hand, since saving through
+ * tfjs-layers would bring a second tensor library, its global backend and its counters for names into a worker. Layers
+ * have explicit names, and batch norms stay, so that the model can be trained further.
  * @param provenance becomes the model's userDefinedMetadata
  */
-export function layersModelFiles(name: string, network: TrainedNetwork, provenance: Provenance): NamedFile[] {
+export function layersModelFiles(network: TrainedNetwork, provenance: Provenance): NamedFile[] {
+  const files = FILES[network.name];
   const layers = network.layers.map(kerasLayer);
   const topology = layers.map(({ className, config }, index) => ({
     class_name: className,
@@ -36,21 +42,21 @@ export function layersModelFiles(name: string, network: TrainedNetwork, provenan
     convertedBy: null,
     modelTopology: {
       class_name: 'Sequential',
-      config: { name, layers: topology },
+      config: { name: network.name, layers: topology },
       keras_version: KERAS_VERSION,
       backend: 'tensor_flow.js',
     },
     weightsManifest: [
       {
-        paths: [WEIGHTS_FILE],
+        paths: [files.weights],
         weights: tensors.map(({ name: tensor, shape }) => ({ name: tensor, shape, dtype: 'float32' })),
       },
     ],
     userDefinedMetadata: provenance,
   };
   return [
-    { name: 'model.json', bytes: new TextEncoder().encode(`${JSON.stringify(model)}\n`) },
-    { name: WEIGHTS_FILE, bytes: floatBytes(tensors.map(({ data }) => data)) },
+    { name: files.model, bytes: new TextEncoder().encode(`${JSON.stringify(model)}\n`) },
+    { name: files.weights, bytes: floatBytes(tensors.map(({ data }) => data)) },
   ];
 }
 

@@ -1,42 +1,54 @@
 import { invariant } from '../../proto/index.js';
+import type { NetworkName } from '../../proto/index.js';
 import { encodeModel, evaluateNetwork, GraphBuilder } from '../engine/onnx/index.js';
 import { foldBatchNorm } from './folded-network.js';
 import type { Provenance } from './provenance.js';
 import type { TrainedLayer, TrainedNetwork } from './trained-network.js';
 
+/** What a file calls what goes in [n, inputSize] and what comes out [n, outputs of the last layer]. */
+const ENDS: Readonly<Record<NetworkName, { readonly input: string; readonly output: string }>> = {
+  generator: { input: 'noise', output: 'images' },
+  discriminator: { input: 'images', output: 'probability' },
+};
+
+/** The oldest that has our operators, so that older readers take the file as well; what engines run has a newer one. */
+const VERSION = { ir: 8, opset: 16 };
+
 /**
- * An ONNX model of the generator in evaluation mode, running statistics folded in: `noise` [n, inputSize] float32 ->
- * `images` [n, imageSize] float32, any n. `provenance` becomes its metadata.
+ * An ONNX model of `trained` in evaluation mode, running statistics folded in, float32 with any number of rows n: of a
+ * generator `noise` [n, inputSize] -> `images` [n, imageSize], of a discriminator `images` [n, imageSize] ->
+ * `probability` [n, 1]. `provenance` becomes its metadata.
  */
-export function generatorOnnx(generator: TrainedNetwork, provenance: Provenance): Uint8Array {
-  const network = foldBatchNorm(generator);
+export function onnxFile(trained: TrainedNetwork, provenance: Provenance): Uint8Array {
+  const network = foldBatchNorm(trained);
+  const { name } = network;
   const tensors = new Map<string, Float32Array>(
     network.layers.flatMap((layer, index) =>
       Object.entries(tensorsOf(layer)).map(([role, data]): [string, Float32Array] => [
-        `generator.${index}.${role}`,
+        `${name}.${index}.${role}`,
         data,
       ]),
     ),
   );
-  const graph = new GraphBuilder('generator');
+  const graph = new GraphBuilder(name);
   const rows = 'n';
-  const images = evaluateNetwork(
+  const output = evaluateNetwork(
     {
       graph,
-      name: 'generator',
+      name,
       network,
       rows,
-      tensor: (name, dims) => {
-        const data = tensors.get(name);
-        invariant(data !== undefined, `the generator has ${name}`);
-        return graph.constant(name, dims, data);
+      tensor: (tensor, dims) => {
+        const data = tensors.get(tensor);
+        invariant(data !== undefined, `the ${name} has ${tensor}`);
+        return graph.constant(tensor, dims, data);
       },
     },
-    graph.input('noise', [rows, network.inputSize]),
+    graph.input(ENDS[name].input, [rows, network.inputSize]),
   );
-  graph.output('images', images);
+  graph.output(ENDS[name].output, output);
   // A copy, since what the encoder returns may be a part of memory that others use.
-  return new Uint8Array(encodeModel(graph.graph(), provenance));
+  return new Uint8Array(encodeModel(graph.graph(), provenance, VERSION));
 }
 
 /** By their roles in the layout. */

@@ -11,17 +11,21 @@ const HEADER_BYTES = 16;
 /** Images [n, imageSize] in [-1, 1], from noise [n, noiseSize]. */
 export type Generate = (noise: Float32Array) => Promise<Float32Array>;
 
+/** The run's fixed noise [25, noiseSize]. */
+export function sampleNoise(spec: RunSpec): Float32Array {
+  const noise = new Float32Array(SAMPLE_COUNT * spec.model.generator.inputSize);
+  fillNormal(noise, { seed: spec.seed, stream: 'samples' });
+  return noise;
+}
+
 /**
  * 25 images that `generate` makes from the run's fixed noise, uint8 [25, imageSize], 0 black: the same noise at every step, so
  * that pictures from one run can be laid over each other.
  */
 export async function sampleImages(spec: RunSpec, generate: Generate): Promise<Uint8Array<ArrayBuffer>> {
-  const { inputSize } = spec.model.generator;
-  const noise = new Float32Array(SAMPLE_COUNT * inputSize);
-  fillNormal(noise, { seed: spec.seed, stream: 'samples' });
-  const images = await generate(noise);
+  const images = await generate(sampleNoise(spec));
   invariant(images.length === SAMPLE_COUNT * imageSizeOf(spec), 'one image for each row of noise');
-  return new Uint8Array(Uint8ClampedArray.from(images, pixel).buffer);
+  return toPixels(images);
 }
 
 /** The same as an IDX file. */
@@ -35,6 +39,10 @@ export async function sampleImagesIdx(spec: RunSpec, generate: Generate): Promis
   bytes.set(images, HEADER_BYTES);
   return bytes;
 }
+
+/** Values in [-1, 1] as uint8, 0 black; what is beyond them is black or white. */
+export const toPixels = (images: Float32Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Uint8ClampedArray.from(images, pixel).buffer);
 
 const imageSizeOf = (spec: RunSpec): number => sizedLayers(spec.model.generator).at(-1)?.outputSize ?? 0;
 

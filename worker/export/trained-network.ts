@@ -23,6 +23,7 @@ export type TrainedLayer = TrainedDense | TrainedBatchNorm | Activation;
 
 /** A network as its description says, with what training gave to each layer. Itself a NetworkDescription. */
 export interface TrainedNetwork {
+  readonly name: NetworkName;
   readonly inputSize: number;
   readonly layers: TrainedLayer[];
 }
@@ -75,7 +76,7 @@ export function trainedNetwork(
         return layer;
     }
   });
-  return { inputSize: model[name].inputSize, layers };
+  return { name, inputSize: model[name].inputSize, layers };
 }
 
 /** A tensor as a file holds it. */

@@ -68,6 +68,9 @@ export interface Kernels {
    */
   adam(tensor: AdamTensor): number;
 
+  /** averages[i] += (values[i] - averages[i]) x weight, for n elements; weight is a float32 from 0 to 1. */
+  average(averages: number, values: number, n: number, weight: number): void;
+
   /** Overwrites n floats with the standard normals of `key`: proto's fillNormal. */
   fillNormal(floats: number, n: number, key: RandomKey): void;
 

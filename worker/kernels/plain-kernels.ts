@@ -89,6 +89,13 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     return maxAbsInt32(addresses.ints, n);
   }
 
+  function average(averages: number, values: number, n: number, weight: number): void {
+    const old = floatsAt(averages, n);
+    floatsAt(values, n).forEach((value, i) => {
+      old[i] = fround(at(old, i) + fround(fround(value - at(old, i)) * fround(weight)));
+    });
+  }
+
   return {
     memory: area.memory,
     allocate: (bytes) => area.allocate(bytes),
@@ -97,6 +104,7 @@ export function plainKernels({ memoryBytes }: { readonly memoryBytes: number }):
     maxAbsInt32,
     dequantize,
     adam,
+    average,
     fillNormal: (floats, n, key) => fillNormal(floatsAt(floats, n), key),
     xxh64: (address, bytes) => {
       area.checkBytes(address, bytes);

@@ -27,6 +27,7 @@ interface Exports {
     stepSize: number,
     inverseSqrtCorrection2: number,
   ): number;
+  average(averages: number, values: number, n: number, weight: number): void;
   fillNormal(
     floats: number,
     n: number,
@@ -156,6 +157,12 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     return largest >>> 0;
   }
 
+  function average(averages: number, values: number, n: number, weight: number): void {
+    area.checkVector(averages, n);
+    area.checkVector(values, n);
+    wasm.average(averages, values, n, weight);
+  }
+
   function fillNormal(floats: number, n: number, key: RandomKey): void {
     area.checkVector(floats, n);
     const { counter1, counter2, counter3, key0, key1 } = philoxInput(key);
@@ -175,6 +182,7 @@ export async function loadKernels({ memoryBytes }: { readonly memoryBytes: numbe
     maxAbsInt32,
     dequantize,
     adam,
+    average,
     fillNormal,
     xxh64,
   };

@@ -116,6 +116,7 @@ describe('engineFingerprint', () => {
         new Uint8Array(out.buffer, out.byteOffset)[4 * 100]! ^= 1;
       },
       generate: (...call) => engine.generate(...call),
+      batchStatistics: (...call) => engine.batchStatistics(...call),
       close: () => engine.close(),
     };
     expect(await engineFingerprint(flipped, options)).not.toBe(await engineFingerprint(engine, options));

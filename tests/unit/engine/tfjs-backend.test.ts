@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as tfjsCore from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
+import { modelLayout } from '../../../proto/index.js';
 import { createEngine } from '../../../worker/engine/index.js';
 import { loadBackend } from '../../../worker/engine/tfjs/backend.js';
 import { disturbedParameters, emptyUpdate, makeShard, SMALL_MODEL } from './fixtures.js';
@@ -27,7 +28,10 @@ describe('the TensorFlow.js engine', () => {
       const step = async (): Promise<number> => {
         await engine.discriminatorHalf(0, pixels, noise, emptyUpdate(SMALL_MODEL, 'discriminator'));
         await engine.generatorHalf(0, emptyUpdate(SMALL_MODEL, 'generator'));
-        await engine.generate(noise, new Float32Array(24).fill(1));
+        const { size } = modelLayout(SMALL_MODEL).generator;
+        const generator = parameters.subarray(0, size);
+        await engine.generate(noise, { parameters: generator, statistics: new Float32Array(24).fill(1) });
+        await engine.batchStatistics(noise, generator);
         return memory().numTensors;
       };
       const after = await step();

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { RunSpec } from '../../../proto/index.js';
 import { exportGenerator } from '../../../worker/export/index.js';
 import type { GeneratorExport } from '../../../worker/export/index.js';
-import { float64Images } from './float64-generator.js';
+import { float64Output } from './float64-network.js';
 import { MODEL_NAMES, MODELS, runSpec, STATE_SHA256, trainedModel } from './trained-model.js';
 
 function request(name: (typeof MODEL_NAMES)[number]): GeneratorExport {
@@ -13,7 +13,7 @@ function request(name: (typeof MODEL_NAMES)[number]): GeneratorExport {
     parameters: trained.parameters,
     statistics: trained.statistics,
     stateSha256: STATE_SHA256,
-    generate: (noise) => Promise.resolve(Float32Array.from(float64Images(trained, noise))),
+    generate: (noise) => Promise.resolve(Float32Array.from(float64Output(trained, 'generator', noise))),
   };
 }
 
@@ -51,6 +51,26 @@ describe('exportGenerator', () => {
     for (const [file, bytes] of Object.entries(first)) {
       expect(second[file]?.equals(bytes), file).toBe(true);
     }
+  });
+
+  it('makes the files of the networks that are wanted, each the same whatever else is', async () => {
+    const asked = request('odd');
+    const generator = await filesOf({ ...asked, networks: ['generator'] });
+    const discriminator = await filesOf({ ...asked, networks: ['discriminator'] });
+    const both = await filesOf({ ...asked, networks: ['generator', 'discriminator'] });
+    expect(Object.keys(both)).toEqual([
+      'generator.onnx',
+      'model.json',
+      'weights.bin',
+      'generator.safetensors',
+      'discriminator.onnx',
+      'discriminator-model.json',
+      'discriminator-weights.bin',
+      'discriminator.safetensors',
+      'samples-idx3-ubyte',
+    ]);
+    expect(both).toEqual({ ...generator, ...discriminator });
+    expect(await filesOf(asked)).toEqual(generator);
   });
 
   it('says where the generator comes from, and nothing of when, where and by how many it was made', async () => {

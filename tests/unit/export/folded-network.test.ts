@@ -14,6 +14,7 @@ function folded(model: ModelDescription) {
 
 it('folds a batch norm into the dense layer in front of it, by hand', () => {
   const network = foldBatchNorm({
+    name: 'generator',
     inputSize: 2,
     layers: [
       {
@@ -36,6 +37,7 @@ it('folds a batch norm into the dense layer in front of it, by hand', () => {
     ],
   });
   expect(network).toEqual({
+    name: 'generator',
     inputSize: 2,
     layers: [
       {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import type { NetworkName } from '../../../proto/index.js';
 import { safetensors } from '../../../worker/export/safetensors.js';
 import { trainedNetwork } from '../../../worker/export/trained-network.js';
-import { MODEL_NAMES, MODELS, trainedModel } from './trained-model.js';
+import { MODELS, NETWORKS, trainedModel } from './trained-model.js';
 import type { TrainedModel } from './trained-model.js';
 
 const entrySchema = z.strictObject({
@@ -39,8 +40,11 @@ function read(bytes: Uint8Array) {
   return { metadata, tensors };
 }
 
-const fileOf = ({ model, parameters, statistics }: TrainedModel, metadata = {}): Uint8Array =>
-  safetensors(trainedNetwork(model, 'generator', parameters, statistics), metadata);
+const fileOf = (
+  { model, parameters, statistics }: TrainedModel,
+  network: NetworkName,
+  metadata = {},
+): Uint8Array => safetensors(trainedNetwork(model, network, parameters, statistics), metadata);
 
 /** A state dict's name for each role of ours, by kind of layer. */
 const TORCH_ROLES = {
@@ -48,22 +52,23 @@ const TORCH_ROLES = {
   batchNorm: { gamma: 'weight', beta: 'bias', mean: 'running_mean', variance: 'running_var' },
 } as const;
 
-describe.each(MODEL_NAMES)('generator.safetensors of the %s model', (name) => {
-  const trained = trainedModel(MODELS[name]);
+describe.each(NETWORKS)('the safetensors file of the $model $network', ({ model: modelName, network }) => {
+  const trained = trainedModel(MODELS[modelName]);
   const { model, layout, parameters, statistics } = trained;
 
   it('holds every tensor as a torch.nn.Sequential names and shapes it', () => {
-    const { tensors } = read(fileOf(trained));
+    const { tensors } = read(fileOf(trained, network));
     const expected = new Map<string, ReadTensor>();
-    for (const [index, layer] of model.generator.layers.entries()) {
+    for (const [index, layer] of model[network].layers.entries()) {
       if (layer.kind !== 'dense' && layer.kind !== 'batchNorm') continue;
       for (const [role, torchRole] of Object.entries(TORCH_ROLES[layer.kind])) {
-        const named = (slice: { name: string }): boolean => slice.name === `generator.${index}.${role}`;
-        const parameter = layout.generator.tensors.find(named);
+        const named = (slice: { name: string }): boolean => slice.name === `${network}.${index}.${role}`;
+        const parameter = layout[network].tensors.find(named);
         const slice = parameter ?? layout.statistics.find(named);
         if (slice === undefined) throw new Error(`no ${role} at ${index}`);
         const vector = parameter === undefined ? statistics : parameters;
-        const values = vector.slice(slice.offset, slice.offset + slice.size);
+        const start = slice.offset + (parameter === undefined ? 0 : layout[network].offset);
+        const values = vector.slice(start, start + slice.size);
         const [rows = 0, columns] = slice.shape;
         expected.set(
           `${index}.${torchRole}`,
@@ -88,6 +93,6 @@ describe.each(MODEL_NAMES)('generator.safetensors of the %s model', (name) => {
 it.each(['', 'a', 'ab', 'abc', 'abcdefg', 'Zahlen "groß"'])(
   'carries the metadata %j, whatever its length',
   (value) => {
-    expect(read(fileOf(trainedModel(MODELS.odd), { value })).metadata).toEqual({ value });
+    expect(read(fileOf(trainedModel(MODELS.odd), 'generator', { value })).metadata).toEqual({ value });
   },
 );

@@ -1,5 +1,5 @@
-import { modelLayout, RECIPES, TUTORIAL_MODEL } from '../../../proto/index.js';
-import type { ModelDescription, ModelLayout, RunSpec } from '../../../proto/index.js';
+import { modelLayout, NETWORK_NAMES, RECIPES, TUTORIAL_MODEL } from '../../../proto/index.js';
+import type { ModelDescription, ModelLayout, NetworkName, RunSpec } from '../../../proto/index.js';
 import { fillNormal, fillUniform } from '../../../proto/random.js';
 
 /** A model with everything that the tutorial's lacks: other widths, batch norms at odd places, a sigmoid at the end. */
@@ -19,11 +19,24 @@ export const ODD_MODEL: ModelDescription = {
       { kind: 'sigmoid' },
     ],
   },
-  discriminator: { inputSize: 64, layers: [{ kind: 'dense', units: 1 }, { kind: 'sigmoid' }] },
+  discriminator: {
+    inputSize: 64,
+    layers: [
+      { kind: 'tanh' },
+      { kind: 'dense', units: 21 },
+      { kind: 'relu' },
+      { kind: 'dense', units: 9 },
+      { kind: 'sigmoid' },
+      { kind: 'dense', units: 1 },
+      { kind: 'sigmoid' },
+    ],
+  },
 };
 
 export const MODELS = { tutorial: TUTORIAL_MODEL, odd: ODD_MODEL } as const;
 export const MODEL_NAMES = ['tutorial', 'odd'] as const;
+/** Every network of these models, for `describe.each`. */
+export const NETWORKS = MODEL_NAMES.flatMap((model) => NETWORK_NAMES.map((network) => ({ model, network })));
 
 export interface TrainedModel {
   readonly model: ModelDescription;
@@ -59,6 +72,22 @@ export function noiseRows(model: ModelDescription, count: number): Float32Array 
   fillNormal(noise, { seed: 7, stream: 'generate' });
   return noise;
 }
+
+/** What a network of `model` reads, [count, inputSize]: noise, or images in [-1, 1] with the values that pixels have. */
+export function inputRows(model: ModelDescription, network: NetworkName, count: number): Float32Array {
+  return network === 'generator' ? noiseRows(model, count) : imagesOf(pixelRows(model, count));
+}
+
+/** Pixels of every brightness, [count, imageSize]. */
+export function pixelRows(model: ModelDescription, count: number): Uint8Array {
+  const values = new Float32Array(count * model.discriminator.inputSize);
+  fillUniform(values, { seed: 8, stream: 'probe' }, 0, 256);
+  return Uint8Array.from(values);
+}
+
+/** To [-1, 1], as engines do it. */
+export const imagesOf = (pixels: Uint8Array): Float32Array =>
+  Float32Array.from(pixels, (value) => value / 127.5 - 1);
 
 export const STATE_SHA256 = 'd'.repeat(64);
 

@@ -7,7 +7,9 @@ import { trainedModel } from './trained-model.js';
 const { layout, parameters, statistics } = trainedModel(TUTORIAL_MODEL);
 
 it.each<NetworkName>(['generator', 'discriminator'])('views the tensors of the %s', (name) => {
-  const { inputSize, layers } = trainedNetwork(TUTORIAL_MODEL, name, parameters, statistics);
+  const network = trainedNetwork(TUTORIAL_MODEL, name, parameters, statistics);
+  const { inputSize, layers } = network;
+  expect(network.name).toBe(name);
   expect(inputSize).toBe(TUTORIAL_MODEL[name].inputSize);
   expect(layers.map(({ kind }) => kind)).toEqual(TUTORIAL_MODEL[name].layers.map(({ kind }) => kind));
   const { tensors, offset } = layout[name];

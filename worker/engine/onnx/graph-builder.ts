@@ -68,7 +68,7 @@ export class GraphBuilder {
     dims: readonly Dimension[],
     { attributes = {}, type = 'float32' }: NodeOptions = {},
   ): Value {
-    const value: Value = { name: `${this.nodes.length} ${operator}`, type, dims };
+    const value: Value = { name: `${operator}_${this.nodes.length}`, type, dims };
     this.nodes.push({ operator, inputs: inputs.map(({ name }) => name), outputs: [value.name], attributes });
     return value;
   }

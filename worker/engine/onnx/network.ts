@@ -1,5 +1,5 @@
 import { invariant, sizedLayers } from '../../../proto/index.js';
-import type { LayerDescription, NetworkDescription, NetworkName } from '../../../proto/index.js';
+import type { LayerDescription, NetworkDescription } from '../../../proto/index.js';
 import { leakyRelu, relu, sigmoid, tanh } from './activations.js';
 import { batchNorm } from './batch-norm.js';
 import { dense } from './dense.js';
@@ -25,7 +25,8 @@ const hasParameters = (layer: LayerDescription): boolean =>
 /** One network within one graph. */
 export interface NetworkScope {
   readonly graph: GraphBuilder;
-  readonly name: NetworkName;
+  /** The first part of its tensors' names. */
+  readonly name: string;
   readonly network: NetworkDescription;
   readonly rows: Dimension;
   /**

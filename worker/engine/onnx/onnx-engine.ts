@@ -1,12 +1,13 @@
 import { invariant, modelLayout, updateLayout } from '../../../proto/index.js';
-import type { ModelLayout, NetworkName, TensorSlice } from '../../../proto/index.js';
-import type { Engine, EngineName, EngineOptions } from '../engine.js';
+import type { ModelLayout, NetworkName, ParameterSlice, TensorSlice } from '../../../proto/index.js';
+import type { Engine, EngineName, EngineOptions, GeneratorWeights } from '../engine.js';
 import { buildEvaluationGraph } from './evaluation-graph.js';
 import type { InferenceSession, OnnxProvider, OnnxRuntime, TypedTensor } from '../onnx-runtime.js';
 import type { OnnxGraph } from './schema.js';
 import { openSession } from './session.js';
 import { outputShape, tensorsOver } from './tensors.js';
 import type { Tensors } from './tensors.js';
+import { buildStatisticsGraph } from './statistics-graph.js';
 import { buildTrainingGraphs, resultName } from './training-graphs.js';
 import { canRunUncopied, runUncopied, withRefusedOutput } from './uncopied-run.js';
 
@@ -46,7 +47,7 @@ export class OnnxEngine implements Engine {
     options: EngineOptions,
   ): Promise<OnnxEngine> {
     const layout = modelLayout(options.model);
-    const graphs = buildTrainingGraphs(options.model, options.shardBatch);
+    const graphs = buildTrainingGraphs(options.model, options.shardBatch, options.realTarget);
     const uncopied = provider === 'cpu' && (await canRunUncopied(runtime));
     const open = async (network: NetworkName, graph: OnnxGraph): Promise<Half> => {
       const { tensors: slices, floatLength } = updateLayout(layout, network);
@@ -70,13 +71,12 @@ export class OnnxEngine implements Engine {
   readonly version: string;
   /** The parameters as the training graphs take them: all but weights are columns. */
   private readonly trainingParameters: Tensors;
-  /** The parameters as the layout has them. */
-  private readonly evaluationParameters: Tensors;
   private readonly pixels: TypedTensor<'uint8'>;
   /** Made when first used: a worker may have a slot for every shard of a step and seldom need more than a few. */
   private readonly slots = new Map<number, Slot>();
   /** Opened when first used: most workers never generate. */
   private evaluation: InferenceSession | undefined;
+  private statistics: InferenceSession | undefined;
 
   private constructor(
     readonly name: EngineName,
@@ -95,11 +95,7 @@ export class OnnxEngine implements Engine {
     const slices = networks.flatMap(({ tensors, offset }) =>
       tensors.map((slice) => ({ ...slice, offset: offset + slice.offset })),
     );
-    const columns = slices.map((slice) =>
-      slice.role === 'weight' ? slice : { ...slice, shape: [slice.size, 1] },
-    );
-    this.evaluationParameters = tensorsOver(runtime, parameters, slices);
-    this.trainingParameters = tensorsOver(runtime, parameters, columns);
+    this.trainingParameters = tensorsOver(runtime, parameters, slices.map(asTrained));
     const pixelShape = [shardBatch, model.discriminator.inputSize];
     this.pixels = new runtime.Tensor('uint8', new Uint8Array(sizeOf(pixelShape)), pixelShape);
   }
@@ -129,16 +125,17 @@ export class OnnxEngine implements Engine {
     await this.generator.run(slot.generatorFeeds, this.results(this.generator, out));
   }
 
-  async generate(noise: Float32Array, statistics: Float32Array): Promise<Float32Array> {
+  async generate(noise: Float32Array, { parameters, statistics }: GeneratorWeights): Promise<Float32Array> {
     const { runtime, layout, options } = this;
     const noiseSize = options.model.generator.inputSize;
     const imageSize = options.model.discriminator.inputSize;
     const rows = noise.length / noiseSize;
     invariant(Number.isInteger(rows), 'the noise is whole rows');
+    invariant(parameters.length === layout.generator.size, "the generator's parameters fill their layout");
     invariant(statistics.length === layout.statisticCount, 'the statistics fill their layout');
     this.evaluation ??= await openSession(runtime, this.provider, buildEvaluationGraph(options.model));
     const constants = {
-      ...this.evaluationParameters,
+      ...tensorsOver(runtime, parameters, layout.generator.tensors),
       ...tensorsOver(runtime, statistics, layout.statistics),
     };
     const images = new Float32Array(rows * imageSize);
@@ -154,10 +151,30 @@ export class OnnxEngine implements Engine {
     return images;
   }
 
+  async batchStatistics(noise: Float32Array, parameters: Float32Array): Promise<Float32Array> {
+    const { runtime, layout, options } = this;
+    const shape = [options.shardBatch, options.model.generator.inputSize];
+    invariant(noise.length === sizeOf(shape), 'the noise fills one shard');
+    invariant(parameters.length === layout.generator.size, "the generator's parameters fill their layout");
+    const graph = buildStatisticsGraph(options.model, options.shardBatch);
+    this.statistics ??= await openSession(runtime, this.provider, graph);
+    const found = new Float32Array(layout.statisticCount);
+    const rows = layout.statistics.map((slice) => ({ ...slice, shape: [1, slice.size] }));
+    await this.statistics.run(
+      {
+        ...tensorsOver(runtime, parameters, layout.generator.tensors.map(asTrained)),
+        noise: new runtime.Tensor('float32', noise, shape),
+      },
+      tensorsOver(runtime, found, rows),
+    );
+    return found;
+  }
+
   async close(): Promise<void> {
     await this.discriminator.session.release();
     await this.generator.session.release();
     await this.evaluation?.release();
+    await this.statistics?.release();
   }
 
   private makeSlot(): Slot {
@@ -194,5 +211,9 @@ export class OnnxEngine implements Engine {
     return tensors;
   }
 }
+
+/** In training all parameters but weights are columns. */
+const asTrained = <Slice extends ParameterSlice>(slice: Slice): Slice =>
+  slice.role === 'weight' ? slice : { ...slice, shape: [slice.size, 1] };
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

@@ -1,11 +1,12 @@
 import protobuf from 'protobufjs';
 
 /**
- * The part of the ONNX format (onnx.proto, IR version 9) that our graphs use, by field numbers, and its encoder.
+ * The part of the ONNX format (onnx.proto, IR version 9) that our graphs use, by field numbers, and its encoder. What
+ * is declared as bytes alone is never written: `decodeModel` looks whether a file has it.
  */
 
 /** TensorProto.DataType */
-export const ELEMENT_TYPES = { float32: 1, uint8: 2, int64: 7 } as const;
+export const ELEMENT_TYPES = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 /** A number is a fixed size, a string names a size that is known when the graph runs. */
@@ -47,8 +48,12 @@ export interface OnnxGraph {
   readonly initializers: readonly OnnxInitializer[];
 }
 
-const IR_VERSION = 9;
-const OPSET_VERSION = 20;
+/** Of the format itself, and of its operators' definitions. Each opset came with an IR version. */
+export interface OnnxVersion {
+  readonly ir: number;
+  readonly opset: number;
+}
+const LATEST: OnnxVersion = { ir: 9, opset: 20 };
 
 const field = (id: number, type: string) => ({ id, type });
 const repeated = (id: number, type: string) => ({ id, type, rule: 'repeated' });
@@ -71,6 +76,7 @@ const root = protobuf.Root.fromJSON({
           dataType: field(2, 'int32'),
           name: field(8, 'string'),
           rawData: field(9, 'bytes'),
+          externalData: repeated(13, 'bytes'),
         }),
         NodeProto: message({
           input: repeated(1, 'string'),
@@ -78,6 +84,7 @@ const root = protobuf.Root.fromJSON({
           name: field(3, 'string'),
           opType: field(4, 'string'),
           attribute: repeated(5, 'AttributeProto'),
+          domain: field(7, 'string'),
         }),
         Dimension: message({ dimValue: field(1, 'int64'), dimParam: field(2, 'string') }),
         TensorShapeProto: message({ dim: repeated(1, 'Dimension') }),
@@ -94,6 +101,7 @@ const root = protobuf.Root.fromJSON({
           initializer: repeated(5, 'TensorProto'),
           input: repeated(11, 'ValueInfoProto'),
           output: repeated(12, 'ValueInfoProto'),
+          sparseInitializer: repeated(15, 'bytes'),
         }),
         OperatorSetIdProto: message({ domain: field(1, 'string'), version: field(2, 'int64') }),
         StringStringEntryProto: message({ key: field(1, 'string'), value: field(2, 'string') }),
@@ -103,23 +111,28 @@ const root = protobuf.Root.fromJSON({
           graph: field(7, 'GraphProto'),
           opsetImport: repeated(8, 'OperatorSetIdProto'),
           metadataProps: repeated(14, 'StringStringEntryProto'),
+          functions: repeated(25, 'bytes'),
         }),
       },
     },
   },
 });
-const modelProto = root.lookupType('onnx.ModelProto');
+export const modelProto = root.lookupType('onnx.ModelProto');
 
 /**
  * The bytes of a `.onnx` file. The same graph and metadata give the same bytes.
  * @param metadata what the file says of itself, by name
  */
-export function encodeModel(graph: OnnxGraph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function encodeModel(
+  graph: OnnxGraph,
+  metadata: Readonly<Record<string, string>> = {},
+  version: OnnxVersion = LATEST,
+): Uint8Array {
   return modelProto
     .encode({
-      irVersion: IR_VERSION,
+      irVersion: version.ir,
       producerName: 'gan-cluster',
-      opsetImport: [{ domain: '', version: OPSET_VERSION }],
+      opsetImport: [{ domain: '', version: version.opset }],
       graph: {
         name: graph.name,
         node: graph.nodes.map(nodeMessage),

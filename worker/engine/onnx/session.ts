@@ -9,15 +9,24 @@ import type { OnnxGraph } from './schema.js';
  * Nothing falls back to the CPU silently where another provider is asked for.
  * Throws OperationalError('engine-unavailable') where the provider cannot run the graph here.
  */
-export async function openSession(
+export function openSession(
   runtime: OnnxRuntime,
   provider: OnnxProvider,
   graph: OnnxGraph,
   threads = 1,
 ): Promise<InferenceSession> {
-  const model = encodeModel(graph);
+  return openModel(runtime, provider, { name: graph.name, bytes: encodeModel(graph) }, threads);
+}
+
+/** The same of the bytes of an `.onnx` file. `name` is what messages call it. */
+export async function openModel(
+  runtime: OnnxRuntime,
+  provider: OnnxProvider,
+  { name, bytes }: { readonly name: string; readonly bytes: Uint8Array },
+  threads = 1,
+): Promise<InferenceSession> {
   try {
-    return await runtime.InferenceSession.create(model, {
+    return await runtime.InferenceSession.create(bytes, {
       executionProviders: [provider],
       graphOptimizationLevel: 'all',
       executionMode: 'sequential',
@@ -40,7 +49,7 @@ export async function openSession(
     const words = firstLine.replace(/^\S*onnxruntime_src\S*.* was (true|false)\. /, '');
     throw new OperationalError(
       'engine-unavailable',
-      `ONNX Runtime cannot compute "${graph.name}" with its ${provider} provider here: ${words}`,
+      `ONNX Runtime cannot compute "${name}" with its ${provider} provider here: ${words}`,
       { cause },
     );
   }

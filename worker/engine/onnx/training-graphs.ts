@@ -1,7 +1,6 @@
 import { invariant, modelLayout, updateLayout } from '../../../proto/index.js';
 import type { ModelDescription, NetworkDescription, UpdateLayout } from '../../../proto/index.js';
 import { logitLoss } from './adversarial-loss.js';
-import type { Target } from './adversarial-loss.js';
 import { batchMeans } from './batch-sums.js';
 import { GraphBuilder } from './graph-builder.js';
 import type { Value } from './graph-builder.js';
@@ -26,8 +25,13 @@ export interface TrainingGraphs {
 /** The output that computes a tensor of the update's vector: a gradient must not have its parameter's name. */
 export const resultName = (tensor: string): string => `${tensor} result`;
 
-export function buildTrainingGraphs(model: ModelDescription, shardBatch: number): TrainingGraphs {
-  const first = discriminatorHalf(model, shardBatch);
+/** @param realTarget the probability that D is taught to give a real image */
+export function buildTrainingGraphs(
+  model: ModelDescription,
+  shardBatch: number,
+  realTarget = 1,
+): TrainingGraphs {
+  const first = discriminatorHalf(model, shardBatch, realTarget);
   const second = generatorHalf(model, shardBatch, first.generator);
   return { discriminatorHalf: first.graph, generatorHalf: second, kept: first.kept };
 }
@@ -46,7 +50,7 @@ const discriminatorIn = (graph: GraphBuilder, model: ModelDescription, rows: num
   return { graph, name: 'discriminator', network, rows };
 };
 
-const repeat = (target: Target, count: number): Target[] => Array.from({ length: count }, () => target);
+const repeat = (target: number, count: number): number[] => new Array<number>(count).fill(target);
 
 interface FirstHalf {
   readonly graph: OnnxGraph;
@@ -56,7 +60,7 @@ interface FirstHalf {
 }
 
 /** G(z) once, D on [real; fake] in one batch of 2B, gradients of D. */
-function discriminatorHalf(model: ModelDescription, rows: number): FirstHalf {
+function discriminatorHalf(model: ModelDescription, rows: number, realTarget: number): FirstHalf {
   const graph = new GraphBuilder('discriminator half');
   const imageSize = model.discriminator.inputSize;
   const noise = transposed(graph, graph.input('noise', [rows, model.generator.inputSize]));
@@ -67,7 +71,7 @@ function discriminatorHalf(model: ModelDescription, rows: number): FirstHalf {
   const images = graph.node('Concat', [real, generator.output], [imageSize, 2 * rows], SIDE_BY_SIDE);
   const scope = discriminatorIn(graph, model, 2 * rows);
   const discriminator = forwardNetwork(scope, images);
-  const targets = [...repeat('real', rows), ...repeat('fake', rows)];
+  const targets = [...repeat(realTarget, rows), ...repeat(0, rows)];
   const loss = logitLoss(graph, discriminator.output, targets, rows);
   const gradients = backwardNetwork(scope, discriminator.saved, loss.gradient, {
     input: false,
@@ -88,7 +92,7 @@ function generatorHalf(model: ModelDescription, rows: number, generator: FirstHa
   const reopen = (value: Value): Value => graph.input(value.name, value.dims, value.type);
   const scope = discriminatorIn(graph, model, rows);
   const discriminator = forwardNetwork(scope, reopen(generator.output));
-  const loss = logitLoss(graph, discriminator.output, repeat('real', rows), rows);
+  const loss = logitLoss(graph, discriminator.output, repeat(1, rows), rows);
   const fakes = backwardNetwork(scope, discriminator.saved, loss.gradient, {
     input: true,
     parameters: false,
@@ -109,7 +113,7 @@ function generatorHalf(model: ModelDescription, rows: number, generator: FirstHa
 const SIDE_BY_SIDE = { attributes: { axis: { int: 1 } } } as const;
 
 /** [rows, n] -> [n, rows] */
-function transposed(graph: GraphBuilder, value: Value): Value {
+export function transposed(graph: GraphBuilder, value: Value): Value {
   return graph.node('Transpose', [value], [...value.dims].reverse(), { type: value.type });
 }
 

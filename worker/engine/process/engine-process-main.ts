@@ -21,14 +21,16 @@ interface Hosted {
 let hosted: Hosted | undefined;
 
 async function create(request: EngineRequest & { kind: 'create' }): Promise<EngineAnswer> {
-  const { name, model, shardBatch, slots } = request;
+  const { name, model, shardBatch, slots, realTarget } = request;
   const layout = modelLayout(model);
   const parameters = new Float32Array(layout.parameterCount);
   const results = {
     discriminator: new Float32Array(updateLayout(layout, 'discriminator').floatLength),
     generator: new Float32Array(updateLayout(layout, 'generator').floatLength),
   };
-  const engine = await createEngineInThread(name, { model, shardBatch, slots, parameters });
+  const engine = await createEngineInThread(name, {
+    ...{ model, shardBatch, slots, realTarget, parameters },
+  });
   hosted = { engine, parameters, results };
   return { kind: 'created', version: engine.version };
 }
@@ -47,8 +49,9 @@ async function answer(request: EngineRequest): Promise<EngineAnswer> {
       await engine.generatorHalf(request.slot, results.generator);
       return { kind: 'floats', floats: results.generator };
     case 'generate':
-      parameters.set(request.parameters);
-      return { kind: 'floats', floats: await engine.generate(request.noise, request.statistics) };
+      return { kind: 'floats', floats: await engine.generate(request.noise, request.generator) };
+    case 'batchStatistics':
+      return { kind: 'floats', floats: await engine.batchStatistics(request.noise, request.parameters) };
     case 'close':
       await engine.close();
       return { kind: 'closed' };

@@ -1,5 +1,5 @@
 import type { ErrorCode, ModelDescription } from '../../../proto/index.js';
-import type { EngineName } from '../engine.js';
+import type { EngineName, GeneratorWeights } from '../engine.js';
 
 /** What an engine's process is asked to do. It has no sight of the live parameters: they travel with each request. */
 export type EngineRequest =
@@ -9,6 +9,7 @@ export type EngineRequest =
       readonly model: ModelDescription;
       readonly shardBatch: number;
       readonly slots: number;
+      readonly realTarget: number;
     }
   | {
       readonly kind: 'discriminatorHalf';
@@ -20,16 +21,16 @@ export type EngineRequest =
   | { readonly kind: 'generatorHalf'; readonly slot: number; readonly parameters: Float32Array }
   | {
       readonly kind: 'generate';
-      readonly parameters: Float32Array;
       readonly noise: Float32Array;
-      readonly statistics: Float32Array;
+      readonly generator: GeneratorWeights;
     }
+  | { readonly kind: 'batchStatistics'; readonly noise: Float32Array; readonly parameters: Float32Array }
   | { readonly kind: 'close' };
 
 /** One answer to each request, in order. */
 export type EngineAnswer =
   | { readonly kind: 'created'; readonly version: string }
-  /** The half's update vector, or the images. */
+  /** The half's update vector, the images, or the statistics. */
   | { readonly kind: 'floats'; readonly floats: Float32Array }
   | { readonly kind: 'closed' }
   /** `code` is null for a bug. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { OperationalError, invariant, modelLayout } from '../../../proto/index.js';
 import { compiledUrl } from '../../../proto/runtime/compiled-url.js';
-import type { Engine, EngineName, EngineOptions } from '../engine.js';
+import type { Engine, EngineName, EngineOptions, GeneratorWeights } from '../engine.js';
 import type { EngineAnswer, EngineRequest } from './messages.js';
 
 export interface ProcessEngineHost {
@@ -36,7 +36,7 @@ export class ProcessEngine implements Engine {
     options: EngineOptions,
     { environment = {}, startMs = START_MS, entry }: ProcessEngineHost = {},
   ): Promise<ProcessEngine> {
-    const { model, shardBatch, slots, parameters } = options;
+    const { model, shardBatch, slots, realTarget = 1, parameters } = options;
     invariant(parameters.length === modelLayout(model).parameterCount, 'the parameters fill their layout');
     const child = fork(fileURLToPath(entry?.file ?? ENTRY), [], {
       serialization: 'advanced',
@@ -48,7 +48,7 @@ export class ProcessEngine implements Engine {
     const channel = new Channel(name, child);
     const timer = setTimeout(() => child.kill('SIGKILL'), startMs);
     try {
-      const answer = await channel.ask({ kind: 'create', name, model, shardBatch, slots });
+      const answer = await channel.ask({ kind: 'create', name, model, shardBatch, slots, realTarget });
       invariant(answer.kind === 'created', 'an engine process says that its engine stands');
       return new ProcessEngine(name, answer.version, channel, parameters);
     } catch (error) {
@@ -85,8 +85,12 @@ export class ProcessEngine implements Engine {
     out.set(await this.floats({ kind: 'generatorHalf', slot, parameters: this.parameters }, out.length));
   }
 
-  generate(noise: Float32Array, statistics: Float32Array): Promise<Float32Array> {
-    return this.floats({ kind: 'generate', parameters: this.parameters, noise, statistics });
+  generate(noise: Float32Array, generator: GeneratorWeights): Promise<Float32Array> {
+    return this.floats({ kind: 'generate', noise, generator });
+  }
+
+  batchStatistics(noise: Float32Array, parameters: Float32Array): Promise<Float32Array> {
+    return this.floats({ kind: 'batchStatistics', noise, parameters });
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ import type {
   TensorSlice,
   UpdateLayout,
 } from '../../../proto/index.js';
-import type { Engine, EngineName, EngineOptions } from '../engine.js';
+import type { Engine, EngineName, EngineOptions, GeneratorWeights } from '../engine.js';
 import { loadBackend } from './backend.js';
 import type { LoadedBackend, TfjsBackend } from './backend.js';
 import { batchMoments, runNetwork, runningMoments } from './network.js';
@@ -67,22 +67,41 @@ export class TfjsEngine implements Engine {
     await this.compute('generator', out, (results) => this.generatorResults(noise, results));
   }
 
-  async generate(noise: Float32Array, statistics: Float32Array): Promise<Float32Array> {
+  async generate(noise: Float32Array, { parameters, statistics }: GeneratorWeights): Promise<Float32Array> {
     const { tf, options, layout } = this;
     const columns = options.model.generator.inputSize;
     const rows = noise.length / columns;
     invariant(Number.isInteger(rows), 'the noise is whole rows');
+    invariant(parameters.length === layout.generator.size, "the generator's parameters fill their layout");
     invariant(statistics.length === layout.statisticCount, 'the statistics fill their layout');
     if (rows === 0) return new Float32Array(0);
     await this.select();
     return tf.tidy(() => {
       const running = runningMoments(this.tensorsOf(layout.statistics, statistics));
       const images = this.generate2d(
-        this.parameterTensors('generator'),
+        this.tensorsOf(layout.generator.tensors, parameters),
         running,
         tf.tensor2d(noise, [rows, columns]),
       );
       return Float32Array.from(images.dataSync<'float32'>());
+    });
+  }
+
+  async batchStatistics(noise: Float32Array, parameters: Float32Array): Promise<Float32Array> {
+    const { tf, layout, options } = this;
+    invariant(parameters.length === layout.generator.size, "the generator's parameters fill their layout");
+    invariant(
+      noise.length === options.shardBatch * options.model.generator.inputSize,
+      'the noise fills one shard',
+    );
+    await this.select();
+    return tf.tidy(() => {
+      const results: Results = new Map();
+      this.fakes(this.tensorsOf(layout.generator.tensors, parameters), this.observedMoments(results), noise);
+      const statistics = new Float32Array(layout.statisticCount);
+      for (const { name, offset } of layout.statistics)
+        statistics.set(found(results.get(name), name).dataSync<'float32'>(), offset);
+      return statistics;
     });
   }
 
@@ -93,13 +112,8 @@ export class TfjsEngine implements Engine {
 
   private discriminatorResults(pixels: Uint8Array, noise: Float32Array, results: Results): void {
     const { tf, options } = this;
-    const { shardBatch: rows, model } = options;
-    const statistics: MomentsOf = (name, x) => {
-      const moments = batchMoments(tf)(name, x);
-      results.set(`${name}.mean`, moments.mean).set(`${name}.variance`, moments.variance);
-      return moments;
-    };
-    const fakes = this.fakes(this.parameterTensors('generator'), statistics, noise);
+    const { shardBatch: rows, model, realTarget = 1 } = options;
+    const fakes = this.fakes(this.parameterTensors('generator'), this.observedMoments(results), noise);
     const bytes = tf.tensor2d(Float32Array.from(pixels), [rows, model.discriminator.inputSize]);
     const images = tf.concat2d([tf.sub(tf.div(bytes, 127.5), 1), fakes], 0); // [2 B, imageSize]
     let means: Tensor[] = [];
@@ -107,10 +121,21 @@ export class TfjsEngine implements Engine {
       const logits = this.logits(parameters, images); // [2 B, 1]
       const [real, fake] = tf.split(logits, 2) as [Tensor2D, Tensor2D];
       means = [real, fake].map((half) => tf.keep(tf.mean(tf.sigmoid(half))));
-      return tf.add(tf.mean(tf.softplus(tf.neg(real))), tf.mean(tf.softplus(fake)));
+      // -log(1 - p) takes its share of the loss where a real image's target leaves a doubt.
+      const ofReal = tf.add(tf.softplus(tf.neg(real)), tf.mul(real, 1 - realTarget));
+      return tf.add(tf.mean(ofReal), tf.mean(tf.softplus(fake)));
     });
     results.set('discriminator.scalars', tf.stack([loss, ...means]));
     tf.dispose(means);
+  }
+
+  /** The batch's own moments, which are kept among the results. */
+  private observedMoments(results: Results): MomentsOf {
+    return (name, x) => {
+      const moments = batchMoments(this.tf)(name, x);
+      results.set(`${name}.mean`, moments.mean).set(`${name}.variance`, moments.variance);
+      return moments;
+    };
   }
 
   private generatorResults(noise: Float32Array, results: Results): void {

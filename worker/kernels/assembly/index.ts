@@ -8,5 +8,6 @@
  */
 export { addInt32, dequantize, maxAbsInt32, quantize } from './sums';
 export { adam } from './adam';
+export { average } from './average';
 export { fillNormal } from './normal';
 export { xxh64 } from './xxh64';

@@ -15,6 +15,8 @@ export interface ReferenceShard {
   readonly parameters: Float64Array;
   readonly pixels: Uint8Array;
   readonly noise: Float32Array;
+  /** The probability that D is taught to give a real image; 1 unless said otherwise. */
+  readonly realTarget?: number;
 }
 
 export interface ReferenceHalf {
@@ -92,18 +94,21 @@ export function discriminatorHalf(
   shard: ReferenceShard,
   { onRectified = () => undefined, lossOnly = false }: ReferenceOptions = {},
 ): ReferenceHalf {
-  const { model, pixels } = shard;
+  const { model, pixels, realTarget = 1 } = shard;
   const generator = runNetwork(shard, 'generator', noiseOf(shard), onRectified);
   const rows = generator.output.rows;
   const real = map(matrix(rows, model.discriminator.inputSize, pixels), (value) => value / 127.5 - 1);
   const discriminator = runNetwork(shard, 'discriminator', stack(real, generator.output), onRectified);
   const logits = [...discriminator.output.values];
   const [ofReal, ofFake] = [logits.slice(0, rows), logits.slice(rows)];
-  const loss = mean(ofReal.map((logit) => softplus(-logit))) + mean(ofFake.map(softplus));
+  // Cross-entropy of the probability sigmoid(logit) with the target.
+  const crossEntropy = (logit: number): number =>
+    realTarget * softplus(-logit) + (1 - realTarget) * softplus(logit);
+  const loss = mean(ofReal.map(crossEntropy)) + mean(ofFake.map(softplus));
   if (lossOnly) return { loss, update: new Float64Array() };
 
   const logitGradient = map(discriminator.output, (logit, row) =>
-    row < rows ? -sigmoid(-logit) / rows : sigmoid(logit) / rows,
+    row < rows ? (sigmoid(logit) - realTarget) / rows : sigmoid(logit) / rows,
   );
   const results = new Map<string, ArrayLike<number>>(
     backward('discriminator', discriminator, logitGradient).gradients,
