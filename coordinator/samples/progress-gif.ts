@@ -1,10 +1,5 @@
-import { createRequire } from 'node:module';
-import { setImmediate } from 'node:timers/promises';
-import type { Gifenc } from 'gifenc';
-import { drawGrid, gridSize, type SampleFrame, type SampleGrid } from './sample-grid.js';
-
-/** Required, because loaders do not agree on what the default import of this CommonJS module is. */
-const gifenc = createRequire(import.meta.url)('gifenc') as Gifenc;
+import { greyGif } from './grey-gif.js';
+import type { SampleFrame, SampleGrid } from './sample-grid.js';
 
 const FRAME_MS = 100;
 const LAST_FRAME_MS = 2_000;
@@ -15,8 +10,6 @@ const MAX_SCALE = 3;
 const SHADE_BITS = [6, 5, 4] as const;
 /** Frames from which the size of all is estimated; each compresses for itself. */
 const PROBE_FRAMES = 8;
-/** The grey between the images, as `gridPng` has it. */
-const BACKGROUND = 32;
 
 /** How a GIF is made smaller until it fits. */
 interface Quality {
@@ -78,23 +71,10 @@ async function mayFit(quality: Quality): Promise<boolean> {
 
 /** Stops early when the GIF has become too large. */
 async function encode({ frames, grid, shadeBits }: Quality): Promise<Uint8Array> {
-  const { width, height } = gridSize(grid);
-  const top = 2 ** shadeBits - 1;
-  const shadeOf = Uint8Array.from({ length: 256 }, (_, grey) => Math.round((grey * top) / 255));
-  const palette = Array.from({ length: top + 1 }, (_, shade) => {
-    const grey = Math.round((shade * 255) / top);
-    return [grey, grey, grey] as const;
+  const last = frames.at(-1);
+  return greyGif(frames, grid, {
+    shadeBits,
+    delayMs: (frame) => (frame === last ? LAST_FRAME_MS : FRAME_MS),
+    maxBytes: MAX_GIF_BYTES,
   });
-  const gif = gifenc.GIFEncoder();
-  for (const [i, { images }] of frames.entries()) {
-    gif.writeFrame(drawGrid(images, grid, shadeOf, shadeOf[BACKGROUND] ?? 0), width, height, {
-      ...(i === 0 ? { palette, repeat: 0 } : {}),
-      delay: i === frames.length - 1 ? LAST_FRAME_MS : FRAME_MS,
-      colorDepth: shadeBits,
-    });
-    if (gif.bytesView().length > MAX_GIF_BYTES) break;
-    await setImmediate();
-  }
-  gif.finish();
-  return gif.bytes();
 }

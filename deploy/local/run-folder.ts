@@ -1,18 +1,13 @@
-import { existsSync, readdirSync, rmSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ResultFolder, newRunId, type RunFile } from '../../coordinator/index.js';
 import { UsageError } from '../../proto/index.js';
 import { makeFolder } from '../../proto/runtime/make-folder.js';
 import { CLUSTER_FOLDER, RUNS_FOLDER } from './folders.js';
+import { newestRun } from './newest-run.js';
 
-function newestRun(): string {
-  const folders = existsSync(RUNS_FOLDER)
-    ? readdirSync(RUNS_FOLDER).map((name) => join(RUNS_FOLDER, name))
-    : [];
-  const runs = folders
-    .filter((folder) => existsSync(join(folder, 'run.json')))
-    .sort((a, b) => statSync(join(b, 'run.json')).mtimeMs - statSync(join(a, 'run.json')).mtimeMs);
-  const [newest] = runs;
+function runToResume(): string {
+  const newest = newestRun();
   if (newest === undefined)
     throw new UsageError(
       `--resume: a run was expected in ${RUNS_FOLDER}/, found none: name its folder by --out`,
@@ -35,7 +30,7 @@ export class RunFolder {
   /** Finds the folder of a new run or of the one to resume; makes nothing. Throws UsageError when it does not fit. */
   static find(out: string | undefined, resume: boolean, now: Date): RunFolder {
     if (resume) {
-      const path = out ?? newestRun();
+      const path = out ?? runToResume();
       const record = ResultFolder.read(path);
       if (record === null)
         throw new UsageError(`--resume: a run was expected in ${path}, found none: name its folder by --out`);

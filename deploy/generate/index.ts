@@ -1,0 +1,1 @@
+export { generate, type GenerateOptions } from './generate.js';
