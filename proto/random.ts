@@ -16,6 +16,8 @@ const STREAMS = {
   probe: 5,
   /** z of images made from a finished generator. */
   generate: 6,
+  /** z that the statistics of an averaged generator are taken over. */
+  statistics: 7,
 } as const;
 export type RandomStream = keyof typeof STREAMS;
 

@@ -9,6 +9,13 @@ export const recipeSchema = z.strictObject({
   beta1: z.number().min(0).lt(1),
   beta2: z.number().min(0).lt(1),
   epsilon: z.number().positive(),
+  /** The probability that D is taught to give a real image; below 1: one-sided label smoothing (Salimans et al., 2016). */
+  realTarget: z.number().gt(0.5).max(1).default(1),
+  /** The finished generator has the moving average of G's weights over its updates; null: their last values. */
+  averaging: z
+    .strictObject({ decay: z.number().min(0).lt(1) })
+    .nullable()
+    .default(null),
 });
 export type Recipe = z.infer<typeof recipeSchema>;
 
@@ -49,7 +56,18 @@ export interface RecipeBundle {
 /** Recipes by name, each with the model it trains. */
 export const RECIPES: Readonly<Record<string, RecipeBundle>> = {
   tutorial: {
-    recipe: { name: 'tutorial', learningRate: 2e-4, beta1: 0.5, beta2: 0.999, epsilon: 1e-8 },
+    recipe: {
+      ...{ name: 'tutorial', learningRate: 2e-4, beta1: 0.5, beta2: 0.999, epsilon: 1e-8 },
+      ...{ realTarget: 1, averaging: null },
+    },
+    model: TUTORIAL_MODEL,
+  },
+  /** The tutorial's, but for what is said; README tells how much better its images are. */
+  averaged: {
+    recipe: {
+      ...{ name: 'averaged', learningRate: 2e-4, beta1: 0.5, beta2: 0.999, epsilon: 1e-8 },
+      ...{ realTarget: 0.9, averaging: { decay: 0.9995 } },
+    },
     model: TUTORIAL_MODEL,
   },
 };

@@ -18,6 +18,8 @@ export class ReplicaState {
   readonly address: number;
   readonly parameters: Float32Array;
   readonly statistics: Float32Array;
+  /** Of the generator's parameters; null where the recipe does not average. */
+  readonly averages: Float32Array | null;
   private readonly header: Int32Array;
   private readonly block: Uint8Array;
 
@@ -32,6 +34,10 @@ export class ReplicaState {
     this.header = new Int32Array(buffer, this.address, HEADER_FIELDS.length);
     this.parameters = new Float32Array(buffer, this.address + layout.parameters, model.parameterCount);
     this.statistics = new Float32Array(buffer, this.address + layout.statistics, model.statisticCount);
+    this.averages =
+      layout.averages === null
+        ? null
+        : new Float32Array(buffer, this.address + layout.averages, model.generator.size);
   }
 
   get(field: HeaderField): number {
@@ -56,6 +62,8 @@ export class ReplicaState {
     this.set('version', STATE_VERSION);
     this.parameters.set(initialParameters(this.layout.model, seed));
     resetStatistics(this.layout.model, this.statistics);
+    const { offset, size } = this.layout.model.generator;
+    this.averages?.set(this.parameters.subarray(offset, offset + size));
     for (const network of ['discriminator', 'generator'] as const) {
       this.setRanges(network, initialRanges(this.layout.ranges[network].tensors));
     }

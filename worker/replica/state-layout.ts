@@ -4,6 +4,7 @@ import {
   type ModelDescription,
   type ModelLayout,
   type NetworkName,
+  type Recipe,
 } from '../../proto/index.js';
 
 /** Bytes that the parts of a state are aligned to. */
@@ -28,7 +29,8 @@ export type HeaderField = (typeof HEADER_FIELDS)[number];
  * range of memory. Offsets in bytes from the start of the block, little-endian:
  *
  *   [ header fields | two int32 a tensor of D's update, then of G's: its range
- *     | parameters | Adam's m | Adam's v | running batch-norm statistics ]
+ *     | parameters | Adam's m | Adam's v | running batch-norm statistics
+ *     | averages of the generator's parameters, where the recipe averages ]
  *
  * Parts start at multiples of 64 bytes; the gaps stay zero.
  */
@@ -40,13 +42,17 @@ export interface StateLayout {
   readonly m: number;
   readonly v: number;
   readonly statistics: number;
+  readonly averages: number | null;
   readonly bytes: number;
 }
 
 export const STATE_VERSION = 1;
 
-export function stateLayout(description: ModelDescription): StateLayout {
-  const model = modelLayout(description);
+export function stateLayout(spec: {
+  readonly model: ModelDescription;
+  readonly recipe: Pick<Recipe, 'averaging'>;
+}): StateLayout {
+  const model = modelLayout(spec.model);
   const tensors = (network: NetworkName): number => updateLayout(model, network).tensors.length;
   const discriminator = { offset: 4 * HEADER_FIELDS.length, tensors: tensors('discriminator') };
   const generator = {
@@ -58,6 +64,8 @@ export function stateLayout(description: ModelDescription): StateLayout {
   const m = parameters + vectorBytes;
   const v = m + vectorBytes;
   const statistics = v + vectorBytes;
+  const end = statistics + align(4 * model.statisticCount);
+  const averages = spec.recipe.averaging === null ? null : end;
   return {
     model,
     ranges: { discriminator, generator },
@@ -65,6 +73,7 @@ export function stateLayout(description: ModelDescription): StateLayout {
     m,
     v,
     statistics,
-    bytes: statistics + align(4 * model.statisticCount),
+    averages,
+    bytes: averages === null ? end : averages + align(4 * model.generator.size),
   };
 }

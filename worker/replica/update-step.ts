@@ -16,6 +16,7 @@ import { foldBatchStatistics } from './batch-statistics.js';
 import type { ReplicaState } from './replica-state.js';
 import type { Reporter } from './reporter.js';
 import type { KernelFloats, UpdateBuffers } from './update-buffers.js';
+import { averagingWeight } from './weight-average.js';
 
 /** A shard that this replica computes in the step at hand. */
 export interface OwnShard {
@@ -169,7 +170,7 @@ export class UpdateStep {
       const { statisticsOffset, statisticsLength } = layout;
       const batch = tensorMeans(layout, vector, ranges, shards, statisticsOffset, statisticsLength);
       foldBatchStatistics(model, state.statistics, batch, shardBatch);
-    }
+    } else this.averageWeights();
     state.setRanges(network, nextRanges({ layout, ranges, largest, shards }));
     return [...tensorMeans(layout, vector, ranges, shards, layout.scalarOffset, layout.scalarNames.length)];
   }
@@ -199,6 +200,16 @@ export class UpdateStep {
         step,
       });
     });
+  }
+
+  private averageWeights(): void {
+    const { state, kernels, spec } = this.parts;
+    const { averages, parameters, model } = state.layout;
+    const { averaging } = spec.recipe;
+    if (averaging === null || averages === null) return;
+    const { offset, size } = model.generator;
+    const weight = averagingWeight(state.get('generatorAdamSteps'), averaging.decay);
+    kernels.average(state.address + averages, state.address + parameters + 4 * offset, size, weight);
   }
 
   /** Moves the state on to the next update and keeps count of steps with a skipped one. */

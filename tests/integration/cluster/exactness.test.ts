@@ -51,17 +51,19 @@ function expectWorkShared(out: string, world: number, steps: number): void {
 }
 
 const DATASETS = [
-  { name: 'synthetic digits', data: 'synthetic', steps: 40, skip: false },
-  { name: 'real MNIST', data: MNIST ?? '', steps: 300, skip: MNIST === undefined },
+  { name: 'synthetic digits', data: 'synthetic', recipe: 'tutorial', steps: 40, skip: false },
+  { name: 'synthetic digits, averaged', data: 'synthetic', recipe: 'averaged', steps: 40, skip: false },
+  { name: 'real MNIST', data: MNIST ?? '', recipe: 'tutorial', steps: 300, skip: MNIST === undefined },
 ];
 
-describe.each(DATASETS)('a run on $name', ({ data, steps, skip, name }) => {
+describe.each(DATASETS)('a run on $name', ({ data, recipe, steps, skip, name }) => {
   it.skipIf(skip)(
     `gives the same bits with 1, 2, 3 and 4 workers and shares the work evenly${skip ? ` (MNIST_DIR is not set: ${name} is skipped)` : ''}`,
     { timeout: 180_000 },
     async () => {
       const folder = temporaryFolder();
-      const shape = ['--data', data, '--shard-batch', '32', '--seed', '7', '--steps', String(steps)];
+      const run = ['--data', data, '--recipe', recipe, '--steps', String(steps)];
+      const shape = [...run, '--shard-batch', '32', '--seed', '7'];
       const bits = [];
       for (const world of [1, 2, 3, 4]) {
         const out = join(folder, `world-${world}`);
@@ -82,7 +84,7 @@ describe.each(DATASETS)('a run on $name', ({ data, steps, skip, name }) => {
       const folder = temporaryFolder();
       const whole = join(folder, 'whole');
       const parts = join(folder, 'parts');
-      const shape = ['--data', data, '--shard-batch', '16'];
+      const shape = ['--data', data, '--recipe', recipe, '--shard-batch', '16'];
       await trainTo(whole, [...shape, '--steps', String(steps), '--workers', '2']);
 
       const first = new GanCluster([

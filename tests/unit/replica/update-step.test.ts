@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { RECIPES, limits, updateOf, type ModelDescription, type RunSpec } from '../../../proto/index.js';
-import type { Engine } from '../../../worker/engine/index.js';
 import { plainKernels } from '../../../worker/kernels/index.js';
 import { ReplicaState } from '../../../worker/replica/replica-state.js';
 import { Reporter } from '../../../worker/replica/reporter.js';
 import { stateLayout } from '../../../worker/replica/state-layout.js';
 import { UpdateBuffers } from '../../../worker/replica/update-buffers.js';
 import { UpdateStep, type OwnShard } from '../../../worker/replica/update-step.js';
+import { FakeEngine } from './fake-engine.js';
 
 const MODEL: ModelDescription = {
   generator: {
@@ -35,38 +35,6 @@ const spec: RunSpec = {
   engineFingerprint: 'b'.repeat(64),
 };
 
-/** Stands in for an engine: gradients that the test decides by shard. */
-class FakeEngine implements Engine {
-  readonly name = 'tfjs-cpu';
-  readonly version = 'fake';
-  /** Halves computed, as `d` or `g` and the shard. */
-  readonly calls: string[] = [];
-  private readonly slots = new Map<number, number>();
-  value: (shard: number, index: number) => number = (shard, index) => (shard + 1) * 2 ** -10 * (index + 1);
-
-  discriminatorHalf(
-    slot: number,
-    pixels: Uint8Array,
-    _noise: Float32Array,
-    out: Float32Array,
-  ): Promise<void> {
-    const shard = pixels[0] ?? 0;
-    this.slots.set(slot, shard);
-    return this.fill('d', shard, out);
-  }
-  generatorHalf(slot: number, out: Float32Array): Promise<void> {
-    return this.fill('g', this.slots.get(slot) ?? -1, out);
-  }
-  generate = (): Promise<Float32Array> => Promise.reject(new Error('not asked for'));
-  close = (): Promise<void> => Promise.resolve();
-
-  private fill(half: string, shard: number, out: Float32Array): Promise<void> {
-    this.calls.push(`${half}${shard}`);
-    for (let i = 0; i < out.length; i++) out[i] = this.value(shard, i);
-    return Promise.resolve();
-  }
-}
-
 const ring = { allReduce: () => Promise.resolve() };
 const own: OwnShard[] = Array.from({ length: SHARDS }, (_, shard) => ({
   shard,
@@ -78,7 +46,7 @@ let state: ReplicaState;
 let step: UpdateStep;
 
 beforeEach(() => {
-  const layout = stateLayout(MODEL);
+  const layout = stateLayout(spec);
   const kernels = plainKernels({
     memoryBytes: layout.bytes + UpdateBuffers.bytes(spec) + 64,
   });
