@@ -1,6 +1,7 @@
 import type { UpMessage } from '../proto/index.js';
 import { nameOf } from './crew.js';
 import { fail, keptWords, say, stalled, stay, andThen } from './decision.js';
+import { tellsNoMore } from './replica-guard.js';
 import type { CheckpointTask, Decision, RunCommand, RunState } from './run-state.js';
 import { openSurvey } from './world-change.js';
 
@@ -66,10 +67,9 @@ export function onAgreed(state: RunState, updates: readonly number[]): Decision 
 /** A replica that has passed the checkpoint's update without telling of its state there will tell of it no more. */
 export function onPassed(state: RunState, report: UpMessage<'report'>, nowMs: number): Decision {
   const task = state.checkpointTask;
-  const { workerId, nextUpdate } = report;
-  if (task === null || task.agreed || nextUpdate <= task.update) return stay(state);
-  if (state.epoch?.world.includes(workerId) !== true) return stay(state);
-  if (state.fingerprints.get(task.update)?.has(workerId) === true) return stay(state);
+  const { workerId } = report;
+  if (task === null || task.agreed || state.epoch?.world.includes(workerId) !== true) return stay(state);
+  if (!tellsNoMore(state.fingerprints, task.update, report)) return stay(state);
   const why = `what ${nameOf(state, workerId)} told of its state before update ${task.update} was lost`;
   return onCheckpointFailed(state, why, nowMs);
 }

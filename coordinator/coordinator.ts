@@ -7,6 +7,7 @@ import {
   stepOf,
   stepsPerPass,
   type FileRecord,
+  type NetworkName,
   type OutMessage,
   type RunSpec,
   type UpMessage,
@@ -20,6 +21,8 @@ import { parseIdx, type Dataset } from './dataset/index.js';
 import type { History } from './history.js';
 import { ImageOrder } from './image-order.js';
 import type { Leadership } from './leadership.js';
+import { newestAnswer, type NewestAnswer } from './newest-export.js';
+import type { NewestShelf } from './newest-shelf.js';
 import type { RunObserver } from './observer.js';
 import { gridPng } from './picture.js';
 import { RateMeter } from './rate-meter.js';
@@ -33,7 +36,7 @@ import {
   type RunEvent,
   type RunState,
 } from './run-state.js';
-import { OutdatedError, stateObjectName, type RunStore } from './run-store.js';
+import { OutdatedError, exportPrefix, stateObjectName, type RunStore } from './run-store.js';
 import { lossesPng, progressGif, runGrid, type SampleShelf } from './samples/index.js';
 import { statusOf } from './status.js';
 
@@ -56,6 +59,8 @@ const EFFECT_EVENTS: ReadonlySet<RunEvent['kind']> = new Set<RunEvent['kind']>([
   'ringNotWritten',
   'checkpointCommitted',
   'taskFailed',
+  'newestKept',
+  'newestFailed',
   'resultWritten',
   'effectFailed',
   'stopRequested',
@@ -75,6 +80,8 @@ export interface CoordinatorParts {
   readonly log: Log;
   /** The sample grids that are made on the way. */
   readonly samples: SampleShelf;
+  /** The generators that are exported on the way. */
+  readonly newest: NewestShelf;
   readonly nowMs: () => number;
   readonly fault: FaultHook;
 }
@@ -141,6 +148,7 @@ export class Coordinator {
       () => this.onRenewed(),
     );
     this.carryOut({ kind: 'announce' });
+    void this.dropExports();
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -173,6 +181,12 @@ export class Coordinator {
 
   status(): OutMessage<'status'> {
     return statusOf(this.state, this.parts.history.last, this.rate.stepsPerSecond());
+  }
+
+  /** Asks for the newest generator, for somebody who wants one of these networks, and tells what comes of it. */
+  askForNewest(networks: readonly NetworkName[]): NewestAnswer {
+    this.handle({ kind: 'newestAsked', networks });
+    return newestAnswer(this.state, networks, this.parts.nowMs());
   }
 
   /** Tells the observer of everything from now on. */
@@ -312,8 +326,20 @@ export class Coordinator {
           ringEpoch: this.ringEpoch(),
           task: command.task,
           update: 2 * this.state.goal,
+          networks: [...this.state.plan.networks],
           prefix: `generator-${this.state.goal}`,
         });
+      case 'exportNewest': {
+        const { task, update, networks } = command;
+        return bus.down('export', command.workerId, {
+          ...{ term, ringEpoch: this.ringEpoch(), task, update, networks: [...networks] },
+          prefix: exportPrefix(stepOf(update), term, task),
+        });
+      }
+      case 'keepNewest':
+        return this.effect(this.keepNewest(command), (message) => ({
+          ...{ kind: 'newestFailed', task: command.task, message },
+        }));
       case 'writeResult':
         return this.effect(this.writeResult(command.outcome, command.files));
       case 'say':
@@ -437,11 +463,23 @@ export class Coordinator {
     outcome: 'done' | 'interrupted',
     files: readonly FileRecord[],
   ): Promise<RunEvent> {
-    const { folder, history, store } = this.parts;
+    const { folder, history } = this.parts;
     const written: FileRecord[] = [];
     written.push(await folder.write('history.csv', history.toCsv(stepsPerPass(this.state.spec))));
+    written.push(...(await this.writeExported(files, folder)));
+    written.push(...(await this.writePictures()));
+    this.files = written;
+    await folder.writeRunFile(this.runFile(outcome, this.frozenSpec()));
+    // Of one that came too late for whoever asked.
+    await this.dropExports();
+    return { kind: 'resultWritten' };
+  }
+
+  /** Takes what a worker has exported out of the object store. */
+  private async writeExported(files: readonly FileRecord[], folder: ResultFolder): Promise<FileRecord[]> {
+    const written: FileRecord[] = [];
     for (const file of files) {
-      const bytes = await store.readFile(file.name);
+      const bytes = await this.parts.store.readFile(file);
       const name = file.name.slice(file.name.lastIndexOf('/') + 1);
       if (name === SAMPLES_FILE) {
         const { data } = parseIdx(bytes, file.name);
@@ -451,10 +489,31 @@ export class Coordinator {
         written.push(await folder.write(name, bytes));
       }
     }
-    written.push(...(await this.writePictures()));
-    this.files = written;
-    await folder.writeRunFile(this.runFile(outcome, this.frozenSpec()));
-    return { kind: 'resultWritten' };
+    return written;
+  }
+
+  private async keepNewest(command: RunCommand & { kind: 'keepNewest' }): Promise<RunEvent> {
+    const { newest, log } = this.parts;
+    const { task, step, stateSha256 } = command;
+    const spec = this.frozenSpec();
+    await newest.keep(step, stateSha256, async (folder) => {
+      const files = await this.writeExported(command.files, folder);
+      const run = { ...this.runFile('running', spec, stateSha256, step), files };
+      return [...files, await folder.writeRunFile(run)];
+    });
+    await this.dropExports();
+    log.info({ step }, 'the newest generator is there for those who asked');
+    return { kind: 'newestKept', task };
+  }
+
+  /** What stays is dropped the next time. */
+  private async dropExports(): Promise<void> {
+    const { store, log } = this.parts;
+    await store
+      .dropExports(this.state.term)
+      .catch((error: unknown) =>
+        log.warn({ reason: storeWords(error) }, 'old exports stay in the object store'),
+      );
   }
 
   /** What shows the whole run at a glance. */

@@ -2,6 +2,7 @@ import { INTERRUPTED, type UpMessage } from '../proto/index.js';
 import { MAX_LAST_ATTEMPTS, RETRY_MS, takeCheckpoint } from './checkpointing.js';
 import { nameOf, reachable } from './crew.js';
 import { end, fail, say, stalled, stay, andThen } from './decision.js';
+import { leaveNewest } from './newest-export.js';
 import { stallMs } from './pace.js';
 import type { Decision, RunCommand, RunState } from './run-state.js';
 import { openSurvey } from './world-change.js';
@@ -23,7 +24,7 @@ export function beginToFinish(state: RunState): Decision {
   // Those that failed before were not the last one: that has all its attempts.
   const failedCheckpoints = 0;
   const finishing: RunState = {
-    ...state,
+    ...leaveNewest(state),
     failedCheckpoints,
     phase: { kind: 'finishing', outcome, stage: 'settling' },
   };

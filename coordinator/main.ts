@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { OperationalError, messageOf, stepOf, stepsPerPass } from '../proto/index.js';
+import { OperationalError, messageOf, stepOf, stepsPerPass, type NetworkName } from '../proto/index.js';
 import { Bus } from '../proto/runtime/bus.js';
 import { plannedFaults } from '../proto/runtime/fault-injection.js';
 import { HttpEndpoint } from '../proto/runtime/http-endpoint.js';
@@ -12,8 +12,9 @@ import { stayAfterEnd } from './after-end.js';
 import { Coordinator, DEPOSED, type CoordinatorParts, type Ended } from './coordinator.js';
 import { openDataset, type Dataset } from './dataset/index.js';
 import { Leadership } from './leadership.js';
-import { EventFile } from './live/index.js';
+import { EventFile, PreparingPage } from './live/index.js';
 import { ServedRun } from './metrics/index.js';
+import { NewestShelf } from './newest-shelf.js';
 import { draftSpec, openRun, type Length, type SpecRequest } from './open-run.js';
 import { Preparing } from './preparing.js';
 import { ResultFolder } from './result-folder.js';
@@ -51,6 +52,8 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly checkpointEveryS: number;
   /** Sample images are made this often; null for once a pass. */
   readonly sampleEverySteps: number | null;
+  /** Whose files the result has. */
+  readonly networks: readonly NetworkName[];
   /** Where the live page is; 0 for a free port. */
   readonly httpPort: number;
   /** Where `/metrics`, `/healthz` and `/readyz` are; 0 for a free port. */
@@ -153,9 +156,13 @@ async function leadOnce(
     onInvalid: refusalLog(log, () => performance.now()),
   });
   const preparing = new Preparing(bus, data.progress);
+  const page = new PreparingPage(
+    { host: options.httpHost, port: options.httpPort, allowedHosts: options.httpAllowedHosts },
+    data.progress,
+  );
   const about: About = { runId: options.runId, term: 0 };
   try {
-    const leading = lead(options, data, { bus, served, preparing, about }, log, stop);
+    const leading = lead(options, data, { bus, served, preparing, page, about }, log, stop);
     return await Promise.race([leading, bus.over]);
   } catch (error) {
     preparing.end();
@@ -163,6 +170,8 @@ async function leadOnce(
       const ended = failureOf(error);
       if (options.service && !stop.aborted && !bus.connection.isClosed()) {
         log.error(ended.message);
+        page.fail(ended.message);
+        await page.open();
         await stayAfterEnd({ bus, ...about, ended }, stop);
       } else {
         bus.out('ended', { runId: about.runId, ...ended, message: ended.message.slice(0, 4_000) });
@@ -171,6 +180,7 @@ async function leadOnce(
     throw error;
   } finally {
     preparing.end();
+    await page.close();
     await bus.close();
   }
 }
@@ -185,6 +195,7 @@ interface Surroundings {
   readonly bus: Bus;
   readonly served: ServedRun;
   readonly preparing: Preparing;
+  readonly page: PreparingPage;
   readonly about: About;
 }
 
@@ -195,9 +206,12 @@ async function lead(
   log: Log,
   stop: AbortSignal,
 ): Promise<Ended | typeof DEPOSED> {
-  const { bus, preparing, about } = surroundings;
+  const { bus, preparing, page, about } = surroundings;
   const nowMs = (): number => performance.now();
+  if (options.runId === null) await page.open();
   const runId = options.runId ?? runNameOf(draftSpec(options, await data.dataset));
+  // Whoever stands by leaves the port to the one that leads.
+  await page.close();
   about.runId = runId;
   const store = await RunStore.open(bus.connection, runId);
   const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
@@ -211,6 +225,7 @@ async function lead(
   about.term = taken.term;
   log.info({ term: taken.term, runId }, 'leads');
   try {
+    await page.open();
     const dataset = await data.dataset;
     const fault = plannedFaults(process.env, 'coordinator');
     const order: RunOrder = { ...options, runId, out: options.out ?? `runs/${runId}` };
@@ -223,8 +238,8 @@ async function lead(
 
 async function coordinate(
   options: RunOrder,
-  parts: Omit<CoordinatorParts, 'folder' | 'history' | 'samples'>,
-  { holder, served, preparing }: Surroundings & { readonly holder: string },
+  parts: Omit<CoordinatorParts, 'folder' | 'history' | 'samples' | 'newest'>,
+  { holder, served, preparing, page }: Surroundings & { readonly holder: string },
   stop: AbortSignal,
 ): Promise<Ended | typeof DEPOSED> {
   const { store, dataset, lead, log, bus } = parts;
@@ -234,7 +249,8 @@ async function coordinate(
   const folder = new ResultFolder(out);
   folder.create();
   const isDone = checkpoint !== null && stepOf(checkpoint.update) === steps;
-  const isKept = isDone && options.service && (await folder.isComplete(steps, checkpoint.sha256));
+  const isKept =
+    isDone && options.service && (await folder.isComplete(steps, checkpoint.sha256, options.networks));
   if (isDone && !isKept) log.info({ steps }, 'the run is complete: it is exported again');
   const plan = {
     runId,
@@ -244,6 +260,7 @@ async function coordinate(
     waitWorkersMs: options.waitWorkersS * 1000,
     checkpointEveryMs: options.checkpointEveryS * 1000,
     sampleEverySteps: options.sampleEverySteps ?? stepsPerPass(spec),
+    networks: options.networks,
     refusalEndsRun: options.refusalEndsRun,
   };
   const state = initialRunState(plan, spec, store.recorded, lead.term, parts.nowMs());
@@ -252,10 +269,12 @@ async function coordinate(
     onWarning: (text) => log.warn(text),
   });
   const events = await EventFile.open(out, (text) => log.warn(text));
-  const coordinator = new Coordinator(state, { ...parts, folder, history, samples });
+  const newest = await NewestShelf.open(out);
+  const coordinator = new Coordinator(state, { ...parts, folder, history, samples, newest });
   preparing.end();
+  await page.close();
   const watched = await watchRun({
-    ...{ coordinator, holder, history, samples, events, served, log, folder, nowMs: parts.nowMs },
+    ...{ coordinator, holder, history, samples, events, served, log, folder, newest, nowMs: parts.nowMs },
     ...{ httpHost: options.httpHost, httpPort: options.httpPort, allowedHosts: options.httpAllowedHosts },
     rejections: bus.rejections,
   });
@@ -267,6 +286,7 @@ async function coordinate(
     const ended = await coordinator.ended;
     if (ended !== DEPOSED) {
       await watched.end(ended);
+      if (ended.outcome === 'done') await newest.close();
       if (options.service && ended.outcome !== 'interrupted')
         await stayAfterEnd({ bus, runId, term: lead.term, ended }, stop);
     }
@@ -274,5 +294,7 @@ async function coordinate(
   } finally {
     stop.removeEventListener('abort', onStop);
     await watched.close();
+    // The folder may be that of the one that leads now.
+    if ((await coordinator.ended) !== DEPOSED) await newest.close();
   }
 }

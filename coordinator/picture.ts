@@ -35,7 +35,15 @@ export function gridPng(images: Uint8Array, options: GridOptions): Uint8Array {
         grey[target + x] = images[source + Math.floor(x / scale)] ?? 0;
     }
   }
+  return greyPng(grey, width, height);
+}
+
+/**
+ * A grey PNG. The same pixels give the same bytes.
+ * @param pixels uint8 [height x width], 0 black
+ */
+export function greyPng(pixels: Uint8Array, width: number, height: number): Uint8Array {
   const png = new PNG({ width, height, colorType: 0, inputColorType: 0, bitDepth: 8, inputHasAlpha: false });
-  png.data = grey;
+  png.data = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
   return PNG.sync.write(png, { colorType: 0, inputColorType: 0, inputHasAlpha: false });
 }

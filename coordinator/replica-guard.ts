@@ -9,6 +9,13 @@ export interface GuardOutcome {
   readonly mismatch: { readonly update: number; readonly fingerprints: ReadonlyMap<string, string> } | null;
 }
 
+/** Whether a replica has passed `update` without telling of its state there. */
+export const tellsNoMore = (
+  book: FingerprintBook,
+  update: number,
+  told: { readonly workerId: string; readonly nextUpdate: number },
+): boolean => told.nextUpdate > update && book.get(update)?.has(told.workerId) !== true;
+
 /** Updates whose fingerprints are kept while some worker's is missing. */
 const MAX_OPEN_UPDATES = 64;
 

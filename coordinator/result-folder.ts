@@ -8,6 +8,7 @@ import {
   messageOf,
   runSpecSchema,
   type FileRecord,
+  type NetworkName,
   type WorkerTotals,
 } from '../proto/index.js';
 import type { Artifacts } from '../proto/artifacts.js';
@@ -84,8 +85,9 @@ export class ResultFolder {
    * Whether a run that is done lies here, with all its files as its record tells them. Reads every file once.
    * @param steps that were planned
    * @param stateSha256 of the state after them
+   * @param networks whose files are to be there
    */
-  async isComplete(steps: number, stateSha256: string): Promise<boolean> {
+  async isComplete(steps: number, stateSha256: string, networks: readonly NetworkName[]): Promise<boolean> {
     let record: RunFile | null;
     try {
       record = ResultFolder.read(this.path);
@@ -95,6 +97,8 @@ export class ResultFolder {
     }
     if (record?.outcome !== 'done' || record.stepsDone !== steps || record.stateSha256 !== stateSha256)
       return false;
+    const names = new Set(record.files.map(({ name }) => name));
+    if (!networks.every((network) => names.has(`${network}.onnx`))) return false;
     for (const { name, sha256 } of record.files) {
       const bytes = await readFile(join(this.path, name)).catch(() => null); // missing: it is written again
       if (bytes === null || sha256Of(bytes) !== sha256) return false;
@@ -102,14 +106,18 @@ export class ResultFolder {
     return true;
   }
 
-  /** What of the run's result may be given out now, at the step that the run is at. Throws UsageError. */
-  async artifacts(run: Pick<Artifacts, 'runId' | 'step' | 'steps'>): Promise<Artifacts> {
+  /**
+   * What of the result of a run of so many steps may be given out now: of one that was made longer, nothing before it is
+   * done. Throws UsageError.
+   */
+  async result(steps: number): Promise<Pick<Artifacts, 'outcome' | 'stateSha256' | 'files'>> {
     const record = ResultFolder.read(this.path);
     const { outcome = 'running', stateSha256 = null } = record ?? {};
-    if (record?.outcome !== 'done') return { ...run, outcome, stateSha256, files: [] };
+    if (record?.outcome !== 'done') return { outcome, stateSha256, files: [] };
+    if (record.stepsDone < steps) return { outcome: 'running', stateSha256, files: [] };
     const bytes = await readFile(join(this.path, RUN_FILE));
     const runFile = { name: RUN_FILE, bytes: bytes.byteLength, sha256: sha256Of(bytes) };
-    return { ...run, outcome, stateSha256, files: [...record.files, runFile] };
+    return { outcome, stateSha256, files: [...record.files, runFile] };
   }
 
   create(): void {
@@ -133,8 +141,8 @@ export class ResultFolder {
     return { name, bytes: content.byteLength, sha256: sha256Of(content) };
   }
 
-  async writeRunFile(run: RunFile): Promise<void> {
-    await this.write(RUN_FILE, `${JSON.stringify(run, null, 2)}\n`);
+  writeRunFile(run: RunFile): Promise<FileRecord> {
+    return this.write(RUN_FILE, `${JSON.stringify(run, null, 2)}\n`);
   }
 }
 

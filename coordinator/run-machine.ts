@@ -17,19 +17,26 @@ import {
 } from './crew.js';
 import { end, fail, say, stalled, stay, andThen } from './decision.js';
 import { goOnFinishing, onEndFailed, onExported, onResultWritten, watchFinish } from './finishing.js';
+import {
+  forgiveNewest,
+  onNewestAsked,
+  onNewestExported,
+  onNewestFailed,
+  onNewestKept,
+  watchNewest,
+} from './newest-export.js';
 import { replicaSilenceMs, stallMs, surveyDeadlineMs, suspectDeadlineMs } from './pace.js';
 import { chooseWorld } from './ring-order.js';
-import type { Cause, CauseKind, Decision, Phase, RunEvent, RunState } from './run-state.js';
 import {
-  goOn,
   isComplete,
-  onNeed,
-  onReport,
-  onRingWritten,
-  onSample,
-  onStarted,
-  startAgain,
-} from './training.js';
+  type Cause,
+  type CauseKind,
+  type Decision,
+  type Phase,
+  type RunEvent,
+  type RunState,
+} from './run-state.js';
+import { goOn, onNeed, onReport, onRingWritten, onSample, onStarted, startAgain } from './training.js';
 import {
   awaitWorkers,
   considerStandings,
@@ -119,7 +126,13 @@ export function advance(state: RunState, event: RunEvent, nowMs: number): Decisi
       return andThen(goOnFinishing(next, nowMs), (now) => letLastOnesLeave(now, nowMs));
     }
     case 'exported':
-      return onExported(heard, event.message);
+      return andThen(onExported(heard, event.message), (next) => onNewestExported(next, event.message));
+    case 'newestAsked':
+      return onNewestAsked(heard, event.networks, nowMs);
+    case 'newestKept':
+      return onNewestKept(heard, event.task, nowMs);
+    case 'newestFailed':
+      return onNewestFailed(heard, event.task, event.message, nowMs);
     case 'taskFailed':
       return onTaskFailed(heard, event.message, nowMs);
     case 'resultWritten':
@@ -292,6 +305,8 @@ function onTaskFailed(state: RunState, message: UpMessage<'taskFailed'>, nowMs: 
     const why = `${nameOf(state, message.workerId)} could not finish the run: ${message.message}`;
     return onEndFailed(state, why, nowMs);
   }
+  if (message.task === state.newest.task?.task)
+    return onNewestFailed(state, message.task, message.message, nowMs);
   if (message.task !== state.checkpointTask?.task) return stay(state);
   return andThen(onCheckpointFailed(state, message.message, nowMs), (next) => letLastOnesLeave(next, nowMs));
 }
@@ -322,6 +337,7 @@ function forgive(state: RunState, nowMs: number): RunState {
     phase: forgivePhase(state.phase, nowMs),
     checkpointTask: checkpointTask === null ? null : { ...checkpointTask, sinceMs: nowMs },
     exportTask: exportTask === null ? null : { ...exportTask, sinceMs: nowMs },
+    newest: forgiveNewest(state.newest, nowMs),
     epoch: epoch === null ? null : { ...epoch, sentAtMs: nowMs },
     pace: { ...state.pace, sinceMs: nowMs },
     lastTickMs: nowMs,
@@ -465,7 +481,8 @@ function watchPhase(state: RunState, nowMs: number): Decision {
       return andThen(startAgain(state, START_AGAIN_MS, nowMs), (next) => {
         const isTime = nowMs - next.lastCheckpointMs >= plan.checkpointEveryMs || allLeave(next);
         const due = isFree(next) && isTime;
-        return due ? takeCheckpoint(next, nowMs) : watchCheckpoint(next, nowMs);
+        const kept = due ? takeCheckpoint(next, nowMs) : watchCheckpoint(next, nowMs);
+        return andThen(kept, (now) => (now.phase.kind === 'training' ? watchNewest(now, nowMs) : stay(now)));
       });
     }
     case 'finishing':

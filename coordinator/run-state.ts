@@ -2,6 +2,7 @@ import type {
   DownMessage,
   FileRecord,
   HeldDevice,
+  NetworkName,
   RunSpec,
   RunSpecDraft,
   StateSource,
@@ -29,6 +30,8 @@ export interface RunPlan {
   readonly checkpointEveryMs: number;
   /** Sample images are made this often. */
   readonly sampleEverySteps: number;
+  /** Whose files the result has. */
+  readonly networks: readonly NetworkName[];
   /** On one machine a refused worker means that no other will fit either; a real cluster waits for better ones. */
   readonly refusalEndsRun: boolean;
 }
@@ -96,6 +99,9 @@ export interface RingEpoch {
   readonly sentAtMs: number;
 }
 
+/** Every member has its state and its place in the ring. */
+export const isComplete = ({ world, started }: RingEpoch): boolean => world.every((id) => started.has(id));
+
 export type Outcome = 'done' | 'interrupted' | 'failed';
 
 /** The way from the last commit to the end: each stage waits for the one before. */
@@ -150,6 +156,37 @@ export interface ExportTask {
   readonly sentAtMs: number;
 }
 
+/**
+ * The generator of a run that goes on. It is exported when somebody asks, at the end of what is assigned, where nobody can
+ * have passed yet; it counts once all replicas agree on the state that it is made of, and is then given to all who ask
+ * while it is fresh. Whatever breaks meanwhile costs another attempt and nothing else: no ring epoch, no checkpoint and no
+ * step waits for it.
+ */
+export interface NewestExport {
+  /** Whose files are asked for and not there yet. */
+  readonly asked: readonly NetworkName[];
+  readonly task: NewestTask | null;
+  readonly kept: {
+    readonly step: number;
+    readonly networks: readonly NetworkName[];
+    readonly atMs: number;
+    readonly freshMs: number;
+  } | null;
+  /** Attempts in a row that came to nothing. */
+  readonly failures: number;
+  /** The last of them, and when the next one may begin. */
+  readonly failed: { readonly text: string; readonly againMs: number } | null;
+}
+
+export interface NewestTask extends ExportTask {
+  readonly update: number;
+  readonly networks: readonly NetworkName[];
+  readonly agreed: boolean;
+  readonly stored: UpMessage<'exported'> | null;
+  /** Its files are being taken out of the object store: nothing of the world is needed any more. */
+  readonly keeping: boolean;
+}
+
 export interface RunState {
   readonly plan: RunPlan;
   /** Of this coordinator's lead. */
@@ -180,6 +217,7 @@ export interface RunState {
   readonly checkpointedMs: number;
   readonly checkpointTask: CheckpointTask | null;
   readonly exportTask: ExportTask | null;
+  readonly newest: NewestExport;
   readonly lastCheckpointMs: number;
   /** Samples of up to this many steps are kept. */
   readonly sampledSteps: number;
@@ -236,6 +274,10 @@ export type RunEvent =
   | { readonly kind: 'checkpointCommitted'; readonly record: CheckpointRecord }
   | { readonly kind: 'exported'; readonly message: UpMessage<'exported'> }
   | { readonly kind: 'taskFailed'; readonly message: UpMessage<'taskFailed'> }
+  /** Somebody asks for the newest generator. */
+  | { readonly kind: 'newestAsked'; readonly networks: readonly NetworkName[] }
+  | { readonly kind: 'newestKept'; readonly task: string }
+  | { readonly kind: 'newestFailed'; readonly task: string; readonly message: string }
   | { readonly kind: 'resultWritten' }
   | { readonly kind: 'effectFailed'; readonly message: string }
   /** The connection to NATS was lost, or stands again. */
@@ -286,6 +328,15 @@ export type RunCommand =
     }
   | { readonly kind: 'commitCheckpoint'; readonly message: UpMessage<'checkpointed'> }
   | { readonly kind: 'export'; readonly workerId: string; readonly task: string }
+  | ({ readonly kind: 'exportNewest' } & Pick<NewestTask, 'workerId' | 'task' | 'update' | 'networks'>)
+  /** Takes the files of a generator out of the object store, for those who have asked for it. */
+  | {
+      readonly kind: 'keepNewest';
+      readonly task: string;
+      readonly step: number;
+      readonly stateSha256: string;
+      readonly files: readonly FileRecord[];
+    }
   | {
       readonly kind: 'writeResult';
       readonly outcome: 'done' | 'interrupted';
@@ -344,6 +395,7 @@ export function initialRunState(
     checkpointedMs: nowMs,
     checkpointTask: null,
     exportTask: null,
+    newest: { asked: [], task: null, kept: null, failures: 0, failed: null },
     lastCheckpointMs: nowMs,
     sampledSteps: 0,
     failedCheckpoints: 0,

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import {
   ErrorCode,
   StorageType,
+  type JetStreamManager,
   type KV,
   type KvEntry,
   type NatsConnection,
   type NatsError,
   type ObjectStore,
+  type StoredMsg,
 } from 'nats';
 import { z } from 'zod';
 import {
@@ -15,10 +17,20 @@ import {
   limits,
   messageOf,
   runSpecSchema,
+  type FileRecord,
   type RunSpec,
   type StateSource,
 } from '../proto/index.js';
-import { objectStoreName, runBucketName } from '../proto/runtime/stores.js';
+import { sha256Of } from '../proto/runtime/sha256.js';
+import {
+  everyObjectInfo,
+  objectChunkSubject,
+  objectInfoSubject,
+  objectNameOf,
+  objectStoreName,
+  objectStreamName,
+  runBucketName,
+} from '../proto/runtime/stores.js';
 import type { CheckpointRecord } from './membership.js';
 import type { RecordedRun } from './run-state.js';
 
@@ -74,6 +86,9 @@ export class OutdatedError extends OperationalError {
 /** The server's answer to a compare-and-set that found another revision. */
 const WRONG_LAST_SEQUENCE = 10_071;
 
+/** nats.js's code for its answer when there is no such message. */
+const NOT_FOUND = '404';
+
 const isConflict = (error: unknown): boolean =>
   (error as { api_error?: { err_code?: number } }).api_error?.err_code === WRONG_LAST_SEQUENCE;
 
@@ -106,10 +121,29 @@ const STATE_PREFIX = 'state-';
 export const stateObjectName = (step: number, term: number, task: string): string =>
   `${STATE_PREFIX}${step}-${term}-${task}`;
 
-const termOfState = (name: string): number => Number(name.split('-')[2] ?? 0);
+const EXPORT_PREFIX = 'newest-';
+
+/** What the names of the objects of an export in mid-run begin with. */
+export const exportPrefix = (step: number, term: number, task: string): string =>
+  `${EXPORT_PREFIX}${step}-${term}-${task}`;
+
+/** Of the lead under which a state or an export was asked for. */
+const termOf = (name: string): number => Number(name.split('-')[2] ?? 0);
 
 const text = new TextEncoder();
 const pack = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
+
+/** What tells an object's chunks from others': letters and digits, so that no filter made of it means more than them. */
+const descriptionSchema = z.object({ nuid: z.string().regex(/^[A-Za-z0-9]+$/) });
+
+/** Null when a description is none. */
+function chunksOf(description: StoredMsg): string | null {
+  try {
+    return descriptionSchema.parse(description.json()).nuid;
+  } catch {
+    return null;
+  }
+}
 
 async function readObject(objects: ObjectStore, name: string): Promise<Uint8Array> {
   const bytes = await objects.getBlob(name);
@@ -131,6 +165,8 @@ export class RunStore {
   private constructor(
     private readonly kv: KV,
     private readonly objects: ObjectStore,
+    private readonly streams: JetStreamManager['streams'],
+    private readonly runId: string,
   ) {}
 
   static async open(connection: NatsConnection, runId: string): Promise<RunStore> {
@@ -140,7 +176,8 @@ export class RunStore {
         .jetstream({ timeout: KEY_TIMEOUT_MS })
         .views.kv(runBucketName(runId), { history: 1, storage: StorageType.File });
       const objects = await jetstream.views.os(objectStoreName(runId), { storage: StorageType.File });
-      return new RunStore(kv, objects);
+      const { streams } = await connection.jetstreamManager();
+      return new RunStore(kv, objects, streams, runId);
     } catch (error) {
       if ((error as NatsError).code === (ErrorCode.PermissionsViolation as string))
         throw new UsageError(
@@ -271,11 +308,43 @@ export class RunStore {
    */
   private async dropUnkept({ newest, older }: z.infer<typeof pointerSchema>): Promise<void> {
     const kept = new Set([newest, ...older].flatMap(({ object, historyObject }) => [object, historyObject]));
-    const term = termOfState(newest.object);
-    for (const { name } of await this.objects.list()) {
-      if (name.startsWith(STATE_PREFIX) && !kept.has(name) && termOfState(name) <= term)
-        await this.objects.delete(name);
+    const term = termOf(newest.object);
+    for (const name of await this.objectNames())
+      if (name.startsWith(STATE_PREFIX) && !kept.has(name) && termOf(name) <= term) await this.remove(name);
+  }
+
+  /**
+   * Removes what was exported in mid-run under leads up to `term`: its files are taken over, or nobody waits for them any
+   * more. Nothing stays of them, not even a note that they were there, since there may be many in a long run.
+   */
+  async dropExports(term: number): Promise<void> {
+    for (const name of await this.objectNames())
+      if (name.startsWith(EXPORT_PREFIX) && termOf(name) <= term) await this.remove(name);
+  }
+
+  /** Whatever a worker may have written as their descriptions, on which the list of nats.js waits for ever. */
+  private async objectNames(): Promise<string[]> {
+    const store = objectStoreName(this.runId);
+    const filter = { subjects_filter: everyObjectInfo(store) };
+    const { state } = await this.streams.info(objectStreamName(store), filter);
+    return Object.keys(state.subjects ?? {}).map(objectNameOf);
+  }
+
+  /** Removes an object, with its description: nats.js would leave that, with a note that the object is deleted. */
+  private async remove(name: string): Promise<void> {
+    const store = objectStoreName(this.runId);
+    const stream = objectStreamName(store);
+    const subject = objectInfoSubject(store, name);
+    let id: string | null;
+    try {
+      id = chunksOf(await this.streams.getMessage(stream, { last_by_subj: subject }));
+    } catch (error) {
+      if ((error as NatsError).code === NOT_FOUND) return; // by another coordinator, meanwhile
+      throw error;
     }
+    // In this order: without its description nobody would find the chunks again.
+    if (id !== null) await this.streams.purge(stream, { filter: objectChunkSubject(store, id) });
+    await this.streams.purge(stream, { filter: subject });
   }
 
   /** Who leads; null before anybody did. */
@@ -303,8 +372,10 @@ export class RunStore {
     }
   }
 
-  /** One of the files that a worker has put there. */
-  readFile(name: string): Promise<Uint8Array> {
-    return readObject(this.objects, name);
+  /** One of the files that a worker has put there. Throws OperationalError when it is not the one that it told of. */
+  async readFile({ name, sha256 }: FileRecord): Promise<Uint8Array> {
+    const bytes = await readObject(this.objects, name);
+    if (sha256Of(bytes) === sha256) return bytes;
+    throw new OperationalError('checkpoint', `object ${name} is not the one that its worker has stored`);
   }
 }

@@ -3,9 +3,10 @@ import { onAgreed, onPassed, tryCommit } from './checkpointing.js';
 import { allLeave, withWorker } from './crew.js';
 import { fail, say, stay, andThen } from './decision.js';
 import { beginToFinish, settle } from './finishing.js';
+import { onNewestAgreed, onNewestPassed } from './newest-export.js';
 import { measurePace } from './pace.js';
 import { compareFingerprints } from './replica-guard.js';
-import type { Decision, RingEpoch, RunCommand, RunState } from './run-state.js';
+import { isComplete, type Decision, type RingEpoch, type RunCommand, type RunState } from './run-state.js';
 import { distrust, isBroken, openSurvey } from './world-change.js';
 
 /** Ring epochs in a row in which no update was applied that end the run: the same update fails everywhere. */
@@ -71,9 +72,6 @@ export function startAgain(state: RunState, afterMs: number, nowMs: number): Dec
   return stay({ ...state, epoch: { ...epoch, sentAtMs: nowMs } }, ...startsFor(epoch, recipients(epoch)));
 }
 
-/** Every member has its state and its place in the ring. */
-export const isComplete = ({ world, started }: RingEpoch): boolean => world.every((id) => started.has(id));
-
 export function onStarted(state: RunState, message: UpMessage<'started'>, nowMs: number): Decision {
   const { epoch } = state;
   if (epoch === null || message.ringEpoch !== epoch.ringEpoch) return stay(state);
@@ -106,7 +104,7 @@ function guard(
   const outcome = compareFingerprints(state.fingerprints, epoch.world, workerId, reported);
   const next = { ...state, fingerprints: outcome.book };
   if (outcome.mismatch !== null) return distrust(next, outcome.mismatch, nowMs);
-  return onAgreed(next, outcome.agreed);
+  return andThen(onAgreed(next, outcome.agreed), (now) => onNewestAgreed(now, outcome.agreed));
 }
 
 const isUnderWay = ({ phase }: RunState): boolean => phase.kind === 'training' || phase.kind === 'finishing';
@@ -125,8 +123,9 @@ export function onReport(state: RunState, report: UpMessage<'report'>, nowMs: nu
       ? andThen(guard(next, report.workerId, report.fingerprints, nowMs), (guarded) =>
           isUnderWay(guarded)
             ? andThen(
-                andThen(andThen(onPassed(guarded, report, nowMs), tryCommit), (now) =>
-                  settle(now, report, nowMs),
+                andThen(
+                  andThen(onPassed(guarded, report, nowMs), (next) => onNewestPassed(next, report, nowMs)),
+                  (next) => andThen(tryCommit(next), (now) => settle(now, report, nowMs)),
                 ),
                 goOn,
               )

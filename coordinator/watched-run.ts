@@ -1,8 +1,10 @@
 import type { Rejections } from '../proto/runtime/rejections.js';
 import { compiledUrl } from '../proto/runtime/compiled-url.js';
 import type { Log } from '../proto/runtime/log.js';
+import { runArtifacts } from './artifacts.js';
 import type { Coordinator, Ended } from './coordinator.js';
 import type { History } from './history.js';
+import type { NewestShelf } from './newest-shelf.js';
 import type { ResultFolder } from './result-folder.js';
 import { LiveFeed, LiveServer, type EventFile } from './live/index.js';
 import { RunMetrics, type ServedRun } from './metrics/index.js';
@@ -18,6 +20,7 @@ export interface WatchedRunOptions {
   readonly rejections: Rejections;
   readonly served: ServedRun;
   readonly folder: ResultFolder;
+  readonly newest: NewestShelf;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly allowedHosts: readonly string[];
@@ -52,13 +55,7 @@ export async function watchRun(options: WatchedRunOptions): Promise<WatchedRun> 
     ...{ host: options.httpHost, port: options.httpPort, allowedHosts: options.allowedHosts, feed },
     pageFolder: compiledUrl(import.meta.url, '../dashboards/live-page/'),
     samplePng: (step) => samples.png(step),
-    result: {
-      folder: options.folder.path,
-      artifacts: () => {
-        const { runId, step, steps } = coordinator.status();
-        return options.folder.artifacts({ runId, step, steps });
-      },
-    },
+    result: runArtifacts(coordinator, options.folder, options.newest),
   });
   log.info({ host: options.httpHost, port: server.port }, 'serves the live page');
   return {

@@ -3,6 +3,7 @@ import { brokenLink, linkKey, type LinkFailure } from './blame.js';
 import { candidates, exclude, nameOf, namesOf, reachable } from './crew.js';
 import { end, fail, keptWords, say, stay, andThen } from './decision.js';
 import { compareStandings, decideStart, type Candidate, type StandingMismatch } from './membership.js';
+import { leaveNewest } from './newest-export.js';
 import { isCut } from './ring-order.js';
 import type { Cause, Decision, RunState } from './run-state.js';
 
@@ -54,7 +55,7 @@ export function openSurvey(
   const survey = state.surveys + 1;
   return stay(
     {
-      ...state,
+      ...leaveNewest(state),
       surveys: survey,
       phase: {
         kind: 'surveying',
@@ -211,7 +212,10 @@ function choose(state: RunState, answered: readonly Candidate[], words: string, 
 export function awaitWorkers(state: RunState, why: string, nowMs: number): Decision {
   const leavers = [...state.workers.values()].filter(({ leaving }) => leaving !== null);
   const released = leavers.map(({ workerId }) => ({ kind: 'release' as const, workerId }));
-  const waiting: RunState = { ...state, phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null } };
+  const waiting: RunState = {
+    ...leaveNewest(state),
+    phase: { kind: 'gathering', sinceMs: nowMs, firstReadyMs: null },
+  };
   const stopped = state.goal < state.plan.steps;
   const what = `${why}: nobody is left to train`;
   const told = stay(

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { limits } from './limits.js';
+import { NETWORK_NAMES } from './model.js';
 import { runSpecDraftSchema, runSpecSchema } from './run-spec.js';
 
 /** Changes whenever a message changes its meaning; both sides refuse another version in words. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const count = z.int().min(0);
@@ -177,6 +178,8 @@ export const upSchemas = {
     workerId: id,
     task: id,
     update: count,
+    /** Of the whole replica state before `update`. */
+    stateSha256: sha256,
     files: z.array(fileRecordSchema).max(32),
   }),
   taskFailed: z.strictObject({ workerId: id, task: id, message: text }),
@@ -254,8 +257,15 @@ export const downSchemas = {
     update: count,
     object: z.string().max(255),
   }),
-  /** Before `update`, put the generator's files into the object store below `prefix`. Sent again until done. */
-  export: z.strictObject({ term, ringEpoch: count, task: id, update: count, prefix: z.string().max(200) }),
+  /** Before `update`, put the networks' files into the object store below `prefix`. Sent again until done. */
+  export: z.strictObject({
+    term,
+    ringEpoch: count,
+    task: id,
+    update: count,
+    networks: z.array(z.enum(NETWORK_NAMES)).min(1).max(NETWORK_NAMES.length),
+    prefix: z.string().max(200),
+  }),
   /** Report at once before `update`, with a fingerprint of the state. */
   settle: z.strictObject({ term, ringEpoch: count, update: count }),
   /** Answer to `leaving`: nobody needs this worker any more. */

@@ -34,7 +34,8 @@ export const modelSchema = z.strictObject({
 export type LayerDescription = z.infer<typeof layerSchema>;
 export type NetworkDescription = z.infer<typeof networkSchema>;
 export type ModelDescription = z.infer<typeof modelSchema>;
-export type NetworkName = 'generator' | 'discriminator';
+export const NETWORK_NAMES = ['generator', 'discriminator'] as const;
+export type NetworkName = (typeof NETWORK_NAMES)[number];
 
 const batchNorm: LayerDescription = { kind: 'batchNorm', epsilon: 1e-5, momentum: 0.9 };
 

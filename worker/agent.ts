@@ -5,6 +5,7 @@ import {
   PROTOCOL_VERSION,
   limits,
   messageOf,
+  stepOf,
   type DownMessage,
   type HeldDevice,
   type UpMessage,
@@ -12,7 +13,9 @@ import {
 import type { Bus } from '../proto/runtime/bus.js';
 import type { FaultHook } from '../proto/runtime/fault-injection.js';
 import type { Log } from '../proto/runtime/log.js';
+import { sha256Of } from '../proto/runtime/sha256.js';
 import type { EngineProbe } from './engine/index.js';
+import { exportGenerator } from './export/index.js';
 import type { WorkerMetrics } from './metrics.js';
 import { ObjectFiles } from './object-files.js';
 import type { FromReplica, ReplicaHost } from './replica/index.js';
@@ -377,7 +380,7 @@ export class Agent {
         return void this.fetch(message.object, message.sha256);
       case 'state':
         return void this.storeState(message);
-      case 'exported':
+      case 'toExport':
         return void this.storeExport(message);
       case 'taskFailed':
         return this.results.failed(message.task, message.message);
@@ -411,13 +414,19 @@ export class Agent {
     });
   }
 
-  private async storeExport(message: FromReplica & { kind: 'exported' }): Promise<void> {
-    const { task, prefix, update, files: exported } = message;
+  private async storeExport(message: FromReplica & { kind: 'toExport' }): Promise<void> {
+    const { task, networks, prefix, update, spec, state, parameters, statistics, samples } = message;
     await this.attempt(task, async (files) => {
+      const stateSha256 = sha256Of(state);
+      const exported = await exportGenerator({
+        ...{ spec, networks, step: stepOf(update), parameters, statistics, stateSha256 },
+        generate: () => Promise.resolve(samples),
+      });
+      this.options.fault?.('in-export', update);
       const stored = [];
       for (const { name, bytes } of exported)
         stored.push(await files.put({ name: `${prefix}/${name}`, bytes }));
-      this.results.exported({ task, update, files: stored });
+      this.results.exported({ task, update, stateSha256, files: stored });
     });
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { headers, nuid, type JetStreamClient, type Msg, type NatsConnection } from 'nats';
 import { z } from 'zod';
 import { OperationalError } from '../proto/index.js';
+import { objectChunkSubject, objectInfoSubject, objectStreamName } from '../proto/runtime/stores.js';
 
 const CHUNK_BYTES = 128 * 1024;
 /** Sent before the first of them is acknowledged: each is given 5 s, also over a slow line. */
@@ -44,7 +45,9 @@ export class ObjectChunks {
     try {
       for (let at = 0; at < chunks.length; at += CHUNKS_IN_FLIGHT) {
         const batch = chunks.slice(at, at + CHUNKS_IN_FLIGHT);
-        await Promise.all(batch.map((chunk) => this.jetstream.publish(this.chunkSubject(id), chunk)));
+        await Promise.all(
+          batch.map((chunk) => this.jetstream.publish(objectChunkSubject(this.bucket, id), chunk)),
+        );
       }
       const info = {
         name,
@@ -57,7 +60,9 @@ export class ObjectChunks {
         deleted: false,
         options: { max_chunk_size: CHUNK_BYTES },
       };
-      await this.jetstream.publish(this.infoSubject(name), JSON.stringify(info), { headers: replacing() });
+      await this.jetstream.publish(objectInfoSubject(this.bucket, name), JSON.stringify(info), {
+        headers: replacing(),
+      });
     } catch (error) {
       await this.drop(id);
       throw error;
@@ -66,7 +71,7 @@ export class ObjectChunks {
 
   /** Null when there is no such object. Throws OperationalError('checkpoint') when it is not whole, and what NATS says. */
   async get(name: string): Promise<Uint8Array | null> {
-    const found = await this.next({ last_by_subj: this.infoSubject(name) });
+    const found = await this.next({ last_by_subj: objectInfoSubject(this.bucket, name) });
     if (found === null) return null;
     const parsed = infoSchema.safeParse(found.json());
     if (!parsed.success)
@@ -78,7 +83,7 @@ export class ObjectChunks {
     let seq = 1;
     const hash = createHash('sha256');
     while (pieces.length < chunks && bytes < size) {
-      const message = await this.next({ seq, next_by_subj: this.chunkSubject(id) });
+      const message = await this.next({ seq, next_by_subj: objectChunkSubject(this.bucket, id) });
       if (message === null) break;
       const { data } = message;
       pieces.push(data);
@@ -98,7 +103,7 @@ export class ObjectChunks {
   private async next(
     query: { last_by_subj: string } | { seq: number; next_by_subj: string },
   ): Promise<Msg | null> {
-    const subject = `$JS.API.DIRECT.GET.OBJ_${this.bucket}`;
+    const subject = `$JS.API.DIRECT.GET.${objectStreamName(this.bucket)}`;
     const answer = await this.connection.request(subject, JSON.stringify(query), {
       timeout: READ_TIMEOUT_MS,
     });
@@ -112,16 +117,8 @@ export class ObjectChunks {
   /** Frees the room of chunks that belong to no object: an empty one takes their place. What called for it is told instead. */
   private async drop(id: string): Promise<void> {
     await this.jetstream
-      .publish(this.chunkSubject(id), new Uint8Array(), { headers: replacing() })
+      .publish(objectChunkSubject(this.bucket, id), new Uint8Array(), { headers: replacing() })
       .catch(() => undefined);
-  }
-
-  private chunkSubject(id: string): string {
-    return `$O.${this.bucket}.C.${id}`;
-  }
-
-  private infoSubject(name: string): string {
-    return `$O.${this.bucket}.M.${Buffer.from(name).toString('base64url')}${padding(name)}`;
   }
 }
 
@@ -131,9 +128,6 @@ function replacing(): ReturnType<typeof headers> {
   found.set(ROLLUP, 'sub');
   return found;
 }
-
-/** The store's base64 is the URL's, but padded. */
-const padding = (name: string): string => '='.repeat((3 - (Buffer.byteLength(name) % 3)) % 3);
 
 /** 32 bytes are 43 characters and one of padding. */
 const digestOf = (hash: ReturnType<typeof createHash>): string => `SHA-256=${hash.digest('base64url')}=`;

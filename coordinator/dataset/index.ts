@@ -2,7 +2,14 @@
 export type { Dataset } from './dataset.js';
 export { encodeIdx, parseIdx, readIdx, type IdxArray } from './idx.js';
 export { IMAGE_FILE_NAMES } from './images-folder.js';
-export { MNIST_MIRRORS, isMnistCached, loadMnist, type MnistOptions, type MnistPart } from './mnist.js';
-export { openDataset, type DatasetOptions } from './open-dataset.js';
+export {
+  MNIST_FILES,
+  MNIST_MIRRORS,
+  isMnistCached,
+  loadMnist,
+  type MnistOptions,
+  type MnistPart,
+} from './mnist.js';
+export { openDataset, progressLines, type DatasetOptions } from './open-dataset.js';
 export type { CheckedArray, DownloadProgress } from './published-file.js';
 export { SyntheticDigits } from './synthetic/index.js';

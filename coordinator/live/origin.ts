@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
+import type { MiddlewareHandler } from 'hono';
 
 /** The name or address of a Host header, without its port. */
 function nameOf(host: string): string {
@@ -25,4 +26,16 @@ export function isTrusted(headers: IncomingHttpHeaders, allowedHosts: readonly s
   } catch {
     return false;
   }
+}
+
+/** Lets nobody else in, by HTTP. */
+export function trustedOnly(allowedHosts: readonly string[]): MiddlewareHandler {
+  return async (context, next) => {
+    const { host, origin } = context.req.header();
+    if (isTrusted({ host, origin }, allowedHosts)) return next();
+    return context.text(
+      'This page is served to localhost, to addresses, and to the names in --http-allowed-hosts.\n',
+      403,
+    );
+  };
 }

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { SAMPLES_PATH } from '../../proto/live.js';
 import { artifactRoutes, type ArtifactSource } from './artifact-routes.js';
-import { isTrusted } from './origin.js';
+import { trustedOnly } from './origin.js';
 
 /** The page's files, as the build puts them there, with their types. */
 const FILES = {
@@ -40,14 +40,7 @@ export function pageApp({ pageFolder, samplePng, allowedHosts, result }: PageApp
       strictTransportSecurity: false,
     }),
   );
-  app.use(async (context, next) => {
-    const { host, origin } = context.req.header();
-    if (isTrusted({ host, origin }, allowedHosts)) return next();
-    return context.text(
-      'This page is served to localhost, to addresses, and to the names in --http-allowed-hosts.\n',
-      403,
-    );
-  });
+  app.use(trustedOnly(allowedHosts));
   for (const [path, { name, type }] of Object.entries(FILES)) {
     app.get(path, async (context) => {
       const bytes = await readFile(new URL(name, pageFolder));

@@ -145,6 +145,26 @@ export const options = {
       .default('http://127.0.0.1:8080')
       .argParser(httpUrl),
   fetchedInto: () => new Option('--out <folder>', 'folder for the files').env('GAN_OUT').default('generator'),
+  newest: () =>
+    new Option(
+      '--newest',
+      'the newest generator of a run that goes on, which is exported for it; of a run that is done, its result',
+    ).env('GAN_NEWEST'),
+  fetchDiscriminator: () =>
+    new Option('--discriminator', 'also the discriminator: with --newest it is exported as well').env(
+      'GAN_DISCRIMINATOR',
+    ),
+  list: () => new Option('--list', 'only tell what there is to fetch').env('GAN_LIST'),
+  fetchWaitS: () =>
+    new Option(
+      '--wait-s <seconds>',
+      'how long to wait for the cluster to answer, for an export, and for a connection that was lost',
+    )
+      .env('GAN_WAIT_S')
+      .default(20)
+      .argParser(positiveNumber),
+  jsonResult: () =>
+    new Option('--json', 'one JSON object that tells what was fetched, or is there').env('GAN_JSON'),
   waitS: () =>
     new Option('--wait-s <seconds>', 'how long to wait for the first word of the cluster')
       .env('GAN_WAIT_S')
@@ -251,6 +271,10 @@ export const options = {
     new Option('--sample-every <steps>', 'steps between two sample grids (default: one pass)')
       .env('GAN_SAMPLE_EVERY')
       .argParser(wholeNumber(1, 1_000_000)),
+  discriminator: () =>
+    new Option('--discriminator', 'the result has the files of the discriminator as well').env(
+      'GAN_DISCRIMINATOR',
+    ),
   refusalEndsRun: () =>
     new Option('--refusal-ends-run', 'a worker that does not fit ends the run, as on one machine').hideHelp(),
   engineThreads: () =>
@@ -266,5 +290,38 @@ export const options = {
       .env('GAN_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
+  scoredCount: () =>
+    new Option('--count <n>', 'images that are scored; scores compare only with those of as many')
+      .env('GAN_COUNT')
+      .default(10_000)
+      .argParser(wholeNumber(100, 100_000)),
+  reportFile: () =>
+    new Option('--out <file>', 'file for the scores as JSON, besides what is printed').env('GAN_OUT'),
+  jsonReport: () =>
+    new Option('--json', 'print the scores as one JSON object, without explanations').env('GAN_JSON'),
+  generatedTo: () =>
+    new Option(
+      '--out <path>',
+      'what to make, told by its name: NAME.png a grid; NAME.idx or NAME-ubyte an IDX file, with .gz compressed; NAME/ a folder of PNGs; with --to-seed NAME.png a strip, NAME.gif an animation',
+    )
+      .env('GAN_OUT')
+      .default('generated.png'),
+  generatedCount: () =>
+    new Option('--count <n>', 'images to make (default: 100; with --to-seed 1)')
+      .env('GAN_COUNT')
+      .argParser(wholeNumber(1, 1_000_000)),
+  toSeed: () =>
+    new Option('--to-seed <n>', 'change step by step from the images of --seed into those of this seed')
+      .env('GAN_TO_SEED')
+      .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  frames: () =>
+    new Option('--frames <n>', 'steps of that change, with the first and the last (default: 10; in a GIF 40)')
+      .env('GAN_FRAMES')
+      .argParser(wholeNumber(2, 1_000)),
+  noiseSeed: () =>
+    new Option('--seed <n>', "seed of a generator's noise")
+      .env('GAN_SEED')
+      .default(1)
+      .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
   json: () => new Option('--json', 'one JSON object a line instead of the progress bar').env('GAN_JSON'),
 } as const;

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
 import type { Length } from '../../coordinator/index.js';
-import { INTERRUPTED, UsageError } from '../../proto/index.js';
+import { INTERRUPTED, NETWORK_NAMES, UsageError, type NetworkName } from '../../proto/index.js';
 import { addDoctor } from './checks.js';
 import { options } from './options.js';
+import { addEvaluate } from './evaluate.js';
 import { addFetch } from './fetch.js';
+import { addGenerate } from './generate.js';
 import { addScale } from './scale.js';
 import { addSetup } from './setup.js';
 import { addWatch } from './watch.js';
@@ -24,6 +26,7 @@ interface SpecFlags {
   readonly checkpointEveryS: number;
   readonly waitWorkersS: number;
   readonly sampleEvery?: number;
+  readonly discriminator?: boolean;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly httpAllowedHosts?: readonly string[];
@@ -79,6 +82,9 @@ const specOf = (flags: SpecFlags) => ({
   length: lengthOf(flags),
 });
 
+const networksOf = ({ discriminator }: SpecFlags): readonly NetworkName[] =>
+  discriminator === true ? NETWORK_NAMES : ['generator'];
+
 /** Where the run can be watched. */
 const watchOf = ({ httpHost, httpPort, httpAllowedHosts }: SpecFlags) => ({
   httpHost,
@@ -105,6 +111,7 @@ const specOptions = [
   options.checkpointEveryS,
   options.waitWorkersS,
   options.sampleEvery,
+  options.discriminator,
   options.httpHost,
   options.httpPort,
   options.httpAllowedHosts,
@@ -156,6 +163,7 @@ export function buildProgram(exit: (status: number) => void): Command {
             checkpointEveryS: flags.checkpointEveryS,
             waitWorkersS: flags.waitWorkersS,
             sampleEverySteps: flags.sampleEvery ?? null,
+            networks: networksOf(flags),
             ...watchOf(flags),
             out: flags.out,
             resume: flags.resume === true,
@@ -203,6 +211,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           waitWorkersS: flags.waitWorkersS,
           checkpointEveryS: flags.checkpointEveryS,
           sampleEverySteps: flags.sampleEvery ?? null,
+          networks: networksOf(flags),
           ...watchOf(flags),
           metricsPort: flags.metricsPort,
           resume: flags.resume === true,
@@ -285,7 +294,18 @@ export function buildProgram(exit: (status: number) => void): Command {
 
   addWatch(command(program, 'watch', 'follow a run that goes on elsewhere'), exit);
 
-  addFetch(command(program, 'fetch', "download the result of a cluster's finished run"), exit);
+  addFetch(
+    command(
+      program,
+      'fetch',
+      "download a cluster's generator: its result, or the newest one while it trains",
+    ),
+    exit,
+  );
+
+  addGenerate(command(program, 'generate', 'make images with a finished generator'), exit);
+
+  addEvaluate(command(program, 'evaluate', 'score a generator, or images, against MNIST'), exit);
 
   addScale(
     command(program, 'scale', 'change the number of workers of a cluster that runs on this machine'),

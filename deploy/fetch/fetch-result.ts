@@ -1,133 +1,124 @@
-import { readFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import { OperationalError, UsageError, messageOf, type FileRecord } from '../../proto/index.js';
-import { ARTIFACTS_PATH, artifactsSchema, type Artifacts } from '../../proto/artifacts.js';
-import { DownloadError, download } from '../../proto/runtime/download.js';
+import { ARTIFACTS_PATH, NEWEST_PATH } from '../../proto/artifacts.js';
 import { makeFolder } from '../../proto/runtime/make-folder.js';
-import { sha256Of } from '../../proto/runtime/sha256.js';
-import { writeWholeFile } from '../../proto/runtime/whole-file.js';
+import { syncFolder } from '../../proto/runtime/whole-file.js';
+import { ChangedError, bringFile } from './bring-file.js';
+import { awaitNewest, readListing, whereabouts, type ListingOptions } from './listing.js';
+import { PartFile, dropParts, isThere } from './part-file.js';
 
-const CONNECT_TIMEOUT_MS = 5_000;
-const STALL_TIMEOUT_MS = 10_000;
-const LIST_BYTES = 100_000;
-const FILE_BYTES = 100_000_000;
-const ASK_AGAIN_MS = 500;
+/** In a row; each time the list is read again. */
+const MAX_CHANGES = 5;
 
-export interface FetchOptions {
-  /** Of the cluster's live page. */
-  readonly url: string;
+export interface FetchOptions extends ListingOptions {
   readonly out: string;
-  /** For a coordinator that is being started. */
-  readonly waitMs: number;
-  readonly say: (line: string) => void;
-  readonly interrupt: AbortSignal;
+  /** The newest generator, also of a run that goes on; else the result of one that is done. */
+  readonly newest: boolean;
+  /** Also the discriminator. */
+  readonly discriminator: boolean;
+}
+
+/** What was fetched, and where it is from. */
+export interface Fetched {
+  readonly runId: string | null;
+  readonly kind: 'final' | 'newest';
+  readonly step: number;
+  readonly steps: number;
+  readonly stateSha256: string | null;
+  readonly files: readonly (FileRecord & { readonly wasThere: boolean })[];
+}
+
+/** Files that belong together, and the path below which the coordinator has them. */
+interface Offer extends Omit<Fetched, 'files'> {
+  readonly path: string;
+  readonly files: readonly FileRecord[];
 }
 
 /**
- * Brings a finished run's result into a folder: each file is checked against the SHA-256 that the coordinator tells before it
- * gets its name, files that are there already are kept, and the record comes last. Throws UsageError when nobody answers,
- * OperationalError when there is no result yet or a file does not arrive whole.
+ * Brings a generator with its record into a folder. Files that are there already are kept. The others are downloaded beside
+ * their places, where an earlier attempt is gone on with, and checked against the SHA-256 that the coordinator tells;
+ * when all have come each gets its name, the record last. So what lies in the folder under its name is always whole, and
+ * of one generator.
+ *
+ * Throws UsageError when nobody answers or the folder cannot be written to, OperationalError when there is no such
+ * generator yet or a file does not arrive whole, and 'aborted' when `interrupt` is aborted.
  */
-export async function fetchResult(options: FetchOptions): Promise<void> {
-  const { out, say } = options;
-  const artifacts = await listed(options);
-  const { runId, outcome, step, steps, files } = artifacts;
+export async function fetchResult(options: FetchOptions): Promise<Fetched> {
+  for (let changes = 0; ; changes++) {
+    const offer = await offered(options);
+    makeOut(options.out);
+    try {
+      const { path, ...told } = offer;
+      return { ...told, files: await bringAll(path, offer, options) };
+    } catch (error) {
+      if (!(error instanceof ChangedError)) throw error;
+      if (changes === MAX_CHANGES)
+        throw new OperationalError(
+          'run-failed',
+          `what is to be fetched changes again and again (${error.message}): fetch again`,
+        );
+    }
+  }
+}
+
+async function offered(options: FetchOptions): Promise<Offer> {
+  const artifacts = options.newest
+    ? await awaitNewest(options.discriminator, options)
+    : await readListing(options);
+  const { runId, outcome, steps, stateSha256, files, newest } = artifacts;
   if (outcome !== 'done') {
-    const how = { running: 'is', failed: 'has failed', interrupted: 'was interrupted' }[outcome];
+    if (options.newest && newest !== null)
+      return { runId, kind: 'newest', steps, ...newest, path: `${NEWEST_PATH}${newest.step}/` };
     throw new OperationalError(
       'run-failed',
-      `there is no final generator yet: run ${runId} ${how} at step ${step} of ${steps}; fetch it when the run is done`,
+      `there is no final generator yet: ${whereabouts(artifacts)}; fetch it when the run is done, or what there is by --newest`,
     );
   }
+  if (options.discriminator && !files.some(({ name }) => name === 'discriminator.onnx'))
+    throw new OperationalError(
+      'run-failed',
+      `run ${runId ?? ''} is done, and its result has no discriminator: resume it with --discriminator to add it, or fetch without`,
+    );
+  return { runId, kind: 'final', step: steps, steps, stateSha256, files, path: ARTIFACTS_PATH };
+}
+
+function makeOut(out: string): void {
   try {
     makeFolder(out);
   } catch (error) {
     throw new UsageError(`--out: ${out} cannot be made: ${messageOf(error)}`);
   }
-  say(`run ${runId}, ${steps} steps:`);
-  for (const file of files) {
-    const kept = await isThere(join(out, file.name), file);
-    if (!kept) await bring(file, options);
-    say(
-      `  ${file.name.padEnd(22)} ${String(file.bytes).padStart(9)} bytes  ${file.sha256}${kept ? '  (was there)' : ''}`,
-    );
-  }
-  say(`The generator is in ${relative('.', out) || '.'}.`);
 }
 
-async function listed({ url, waitMs, interrupt, say }: FetchOptions): Promise<Artifacts> {
-  const untilMs = performance.now() + waitMs;
-  let told = false;
-  for (;;) {
-    try {
-      const bytes = await bytesOf({
-        url: new URL(ARTIFACTS_PATH, url).href,
-        maxBytes: LIST_BYTES,
-        signal: interrupt,
-      });
-      const listing = artifactsSchema.safeParse(parsed(bytes));
-      if (listing.success && listing.data.files.every(({ name }) => name === basename(name)))
-        return listing.data;
-      throw new UsageError(`--url: a gan-cluster coordinator of this version was expected at ${url}`);
-    } catch (error) {
-      if (!(error instanceof DownloadError)) throw error;
-      if (performance.now() > untilMs)
-        throw new UsageError(
-          `no coordinator answers at ${url} (${error.message}): start the cluster, or name its live page by --url`,
-        );
-      if (!told) say(`waiting for the coordinator at ${url} ...`);
-      told = true;
-      await delay(ASK_AGAIN_MS, undefined, { signal: interrupt }).catch(() => undefined); // told by the next try
+async function bringAll(path: string, offer: Offer, options: FetchOptions): Promise<Fetched['files']> {
+  const { out, url, waitMs, say, interrupt } = options;
+  const { runId, kind, step, steps, files } = offer;
+  say(`run ${runId ?? ''}: the ${kind} generator, of step ${step} of ${steps}`);
+  const parts: PartFile[] = [];
+  const brought: Fetched['files'][number][] = [];
+  try {
+    for (const file of files) {
+      const place = join(out, file.name);
+      const wasThere = await isThere(place, file);
+      if (!wasThere) {
+        const part = await PartFile.open(place, file);
+        parts.push(part);
+        const from = new URL(`${path}${encodeURIComponent(file.name)}`, url).href;
+        await bringFile(file, part, { url: from, patienceMs: waitMs, say, interrupt });
+        await part.verify();
+      }
+      say(fileLine(file, wasThere ? '  (was there)' : ''));
+      brought.push({ ...file, wasThere });
     }
+    for (const part of parts) await part.publish();
+    for (const { name } of files) await dropParts(out, name);
+    if (parts.length > 0) await syncFolder(out);
+    return brought;
+  } finally {
+    for (const part of parts) await part.close();
   }
 }
 
-function parsed(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return null;
-  }
-}
-
-async function bring(file: FileRecord, { url, out, interrupt }: FetchOptions): Promise<void> {
-  let bytes: Uint8Array;
-  try {
-    const from = new URL(`${ARTIFACTS_PATH}${encodeURIComponent(file.name)}`, url).href;
-    bytes = await bytesOf({ url: from, maxBytes: Math.min(file.bytes, FILE_BYTES), signal: interrupt });
-  } catch (error) {
-    if (!(error instanceof DownloadError)) throw error;
-    throw new OperationalError(
-      'run-failed',
-      `${file.name} could not be fetched (${error.message}): fetch again`,
-    );
-  }
-  const found = sha256Of(bytes);
-  if (found !== file.sha256)
-    throw new OperationalError(
-      'run-failed',
-      `${file.name} was expected with SHA-256 ${file.sha256}, what came has ${found}: nothing was kept of it, fetch again`,
-    );
-  try {
-    await writeWholeFile(join(out, file.name), bytes);
-  } catch (error) {
-    throw new UsageError(`--out: ${file.name} cannot be written to ${out}: ${messageOf(error)}`);
-  }
-}
-
-async function bytesOf(options: { url: string; maxBytes: number; signal: AbortSignal }): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of download({
-    ...options,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-  }))
-    pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-async function isThere(path: string, { sha256 }: FileRecord): Promise<boolean> {
-  const bytes = await readFile(path).catch(() => null); // then it is fetched
-  return bytes !== null && sha256Of(bytes) === sha256;
-}
+/** A file of a list, as users see it. */
+export const fileLine = ({ name, bytes, sha256 }: FileRecord, note = ''): string =>
+  `  ${name.padEnd(27)} ${String(bytes).padStart(9)} bytes  ${sha256}${note}`;

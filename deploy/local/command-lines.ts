@@ -46,6 +46,7 @@ export function coordinatorArguments(settings: ClusterSettings): readonly string
     '--checkpoint-every-s', String(options.checkpointEveryS),
     '--wait-workers-s', String(options.waitWorkersS),
     ...given('--sample-every', options.sampleEverySteps ?? undefined),
+    ...(options.networks.includes('discriminator') ? ['--discriminator'] : []),
     '--http-host', options.httpHost,
     '--http-port', String(settings.httpPort),
     ...given('--http-allowed-hosts', options.httpAllowedHosts.join(',') || undefined),

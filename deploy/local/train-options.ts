@@ -1,4 +1,5 @@
 import type { Length, SpecRequest } from '../../coordinator/index.js';
+import type { NetworkName } from '../../proto/index.js';
 
 export interface TrainOptions extends SpecRequest {
   readonly data: string;
@@ -11,6 +12,8 @@ export interface TrainOptions extends SpecRequest {
   readonly checkpointEveryS: number;
   readonly waitWorkersS: number;
   readonly sampleEverySteps: number | null;
+  /** Whose files the result has. */
+  readonly networks: readonly NetworkName[];
   /** Of the live page; 0 for a free one. */
   readonly httpPort: number;
   readonly httpHost: string;

@@ -9,13 +9,24 @@ export interface DownloadOptions {
   /** Longest silence between two pieces of the body. */
   readonly stallTimeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Sent with the request, beside what every download sends. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Called before the first piece; a DownloadError that it throws ends the download. */
+  readonly onResponse?: ((response: Pick<Response, 'status' | 'headers'>) => void) | undefined;
   /** Called with each piece; `totalBytes` is null when the server does not say. */
   readonly onProgress?: ((receivedBytes: number, totalBytes: number | null) => void) | undefined;
 }
 
 /** A download that went wrong; `message` is a phrase such as `HTTP 503`, to be put after the name of the server. */
 export class DownloadError extends Error {
-  override readonly name = 'DownloadError';
+  override readonly name: string = 'DownloadError';
+  /** What the server answered, if it is that. */
+  readonly status: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly status?: number } = {}) {
+    super(message, options);
+    this.status = options.status;
+  }
 }
 
 /**
@@ -41,9 +52,11 @@ export async function* download(options: DownloadOptions): AsyncGenerator<Uint8A
   try {
     expectWithin(options.connectTimeoutMs, `no answer within ${options.connectTimeoutMs / 1000} s`);
     // Whoever compresses on the way would hide the length and the checksum of what is stored.
-    const headers = { 'accept-encoding': 'identity' };
+    const headers = { 'accept-encoding': 'identity', ...options.headers };
     const response = await fetch(options.url, { signal: connection.signal, headers });
-    if (!response.ok || response.body === null) throw new DownloadError(`HTTP ${response.status}`);
+    if (!response.ok || response.body === null)
+      throw new DownloadError(`HTTP ${response.status}`, { status: response.status });
+    options.onResponse?.(response);
     const totalBytes = announcedBytes(response.headers);
     if (totalBytes !== null) refuseAbove(options.maxBytes, totalBytes);
     let receivedBytes = 0;

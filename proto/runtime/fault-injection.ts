@@ -12,6 +12,7 @@ export const FAULT_POINTS = [
   'in-survey',
   'in-state-transfer',
   'in-checkpoint',
+  'in-export',
   // of a coordinator
   'surveyed',
   'ring-written',

@@ -71,7 +71,7 @@ export async function removeAbandonedParts(folder: string, nowMs: number): Promi
 }
 
 /** Makes a rename survive a power cut. Windows cannot open a folder; there the rename itself has to do. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {

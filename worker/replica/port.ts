@@ -1,6 +1,12 @@
-import type { DownMessage, RunSpec, RunSpecDraft, UpdateRow, WorkerTotals } from '../../proto/index.js';
+import type {
+  DownMessage,
+  NetworkName,
+  RunSpec,
+  RunSpecDraft,
+  UpdateRow,
+  WorkerTotals,
+} from '../../proto/index.js';
 import type { RejectionReason } from '../../proto/runtime/rejections.js';
-import type { NamedFile } from '../export/index.js';
 import { REFUSAL_REASONS } from '../ring/index.js';
 
 /** Something to be done before `update` is computed. */
@@ -17,6 +23,7 @@ export type ReplicaTask =
       readonly ringEpoch: number;
       readonly update: number;
       readonly task: string;
+      readonly networks: readonly NetworkName[];
       readonly prefix: string;
     }
   | { readonly kind: 'settle'; readonly ringEpoch: number; readonly update: number };
@@ -114,12 +121,19 @@ export type FromReplica =
       readonly stateFingerprint: string;
       readonly bytes: Uint8Array;
     }
+  /** All that the files of the networks follow from; copies, so that the replica may go on. */
   | {
-      readonly kind: 'exported';
+      readonly kind: 'toExport';
       readonly task: string;
+      readonly networks: readonly NetworkName[];
       readonly prefix: string;
       readonly update: number;
-      readonly files: readonly NamedFile[];
+      readonly spec: RunSpec;
+      readonly state: Uint8Array;
+      readonly parameters: Float32Array;
+      readonly statistics: Float32Array;
+      /** Images [n, imageSize] in [-1, 1] of sampleNoise(spec). */
+      readonly samples: Float32Array;
     }
   | { readonly kind: 'taskFailed'; readonly task: string; readonly message: string }
   /** The thread cannot go on at all: one line for the user. */

@@ -24,6 +24,7 @@ import {
 } from '../ring/index.js';
 import { AssignmentInbox } from './assignment-inbox.js';
 import { CheckpointRequests } from './checkpoint-requests.js';
+import { finishedGenerator } from './finished-generator.js';
 import { PHASES, PROGRESS, type FromReplica, type PhaseName, type ToReplica } from './port.js';
 import type { ReplicaThreadData } from './replica-host.js';
 import { ReplicaState } from './replica-state.js';
@@ -87,7 +88,7 @@ async function prepare(
   if (name === undefined)
     throw new OperationalError('engine-unavailable', `the run's engine ${draft.engine} is not known here`);
   const { model, shards, shardBatch } = draft;
-  const layout = stateLayout(model);
+  const layout = stateLayout(draft);
   const memoryBytes =
     allocationBytes(layout.bytes) + UpdateBuffers.bytes(draft) + allocationBytes(ADDER_SCRATCH_BYTES);
   const kernels = await loadKernels({ memoryBytes });
@@ -97,6 +98,7 @@ async function prepare(
   // Shards that one worker may have to compute in one step: all of them, when it is the last one left.
   const engineOptions = {
     ...{ model, shardBatch, slots: shards, parameters: state.parameters },
+    realTarget: draft.recipe.realTarget,
     ...(device === null ? {} : { device }),
   };
   const { engine, fingerprint, threads, firstShardMs } = await createExactEngine(
@@ -179,14 +181,15 @@ async function prepare(
     reporter,
     samples: new SampleLog(),
     pace,
-    generate: (noise) => engine.generate(noise, state.statistics),
+    finishedGenerator: () => finishedGenerator(spec, state, engine),
+    generate: (noise, generator) => engine.generate(noise, generator),
     openRing: open,
     fetchCheckpoint: (object, sha256, signal) => checkpoints.fetch(object, sha256, signal),
     fetchState: fetch,
     serveState: serve,
     fault,
     cutLinks: () => server.dropConnections(),
-    post: (message) => post(message, message.kind === 'state' ? [message.bytes.buffer as ArrayBuffer] : []),
+    post: (message) => post(message, ownMemory(message)),
     onProgress,
     nowMs,
   });
@@ -199,6 +202,14 @@ async function prepare(
     firstShardMs,
   });
   return replica;
+}
+
+/** What was copied for a message alone changes hands with it. */
+function ownMemory(message: FromReplica): ArrayBuffer[] {
+  if (message.kind === 'state') return [message.bytes.buffer as ArrayBuffer];
+  if (message.kind !== 'toExport') return [];
+  const { state, parameters, statistics } = message;
+  return [state, parameters, statistics].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function fatal(error: unknown): void {

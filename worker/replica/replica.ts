@@ -11,8 +11,8 @@ import {
   type RunSpec,
 } from '../../proto/index.js';
 import type { FaultHook } from '../../proto/runtime/fault-injection.js';
-import { sha256Of } from '../../proto/runtime/sha256.js';
-import { exportGenerator, sampleImages } from '../export/index.js';
+import { sampleImages, sampleNoise } from '../export/index.js';
+import type { GeneratorWeights } from '../engine/index.js';
 import { RingError, type HeldState, type Neighbour, type Ring } from '../ring/index.js';
 import type { AssignmentInbox, AssignmentRefusal } from './assignment-inbox.js';
 import type { FromReplica, PhaseName, ReplicaTask } from './port.js';
@@ -49,7 +49,8 @@ export interface ReplicaParts {
   readonly reporter: Reporter;
   readonly samples: SampleLog;
   readonly pace: UpdatePace;
-  readonly generate: (noise: Float32Array) => Promise<Float32Array>;
+  readonly finishedGenerator: () => Promise<GeneratorWeights>;
+  readonly generate: (noise: Float32Array, generator: GeneratorWeights) => Promise<Float32Array>;
   /** `onFailure` is told of a ring that fails between two reductions. */
   readonly openRing: (start: Start, signal: AbortSignal, onFailure: () => void) => Promise<Ring>;
   /** Reads a checkpoint. */
@@ -253,8 +254,9 @@ export class Replica {
   }
 
   private async makeSample(step: number): Promise<Sample> {
-    const { spec, generate } = this.parts;
-    return { step, images: await sampleImages(spec, generate) };
+    const { spec, generate, finishedGenerator } = this.parts;
+    const generator = await finishedGenerator();
+    return { step, images: await sampleImages(spec, (noise) => generate(noise, generator)) };
   }
 
   private tellSample({ ringEpoch }: Start, { step, images }: Sample): void {
@@ -402,7 +404,7 @@ export class Replica {
 
   private async doTask(task: ReplicaTask & { readonly kind: 'checkpoint' | 'export' }): Promise<void> {
     const { state, post } = this.parts;
-    if (task.kind === 'export') return this.exportTo(task.task, task.prefix, task.update);
+    if (task.kind === 'export') return this.handOver(task);
     post({
       kind: 'state',
       task: task.task,
@@ -413,18 +415,22 @@ export class Replica {
     });
   }
 
-  private async exportTo(task: string, prefix: string, update: number): Promise<void> {
-    const { state, spec, generate, post } = this.parts;
+  /** Writing the files takes longer than some updates: the others of the ring do not wait for that. */
+  private async handOver(order: ReplicaTask & { readonly kind: 'export' }): Promise<void> {
+    const { state, spec, generate, finishedGenerator, post } = this.parts;
+    const { task, networks, prefix, update } = order;
     try {
-      const files = await exportGenerator({
-        spec,
-        step: stepOf(update),
-        parameters: state.parameters,
-        statistics: state.statistics,
-        stateSha256: sha256Of(state.view()),
-        generate,
+      const generator = await finishedGenerator();
+      const parameters = state.parameters.slice();
+      parameters.set(generator.parameters, state.layout.model.generator.offset);
+      post({
+        kind: 'toExport',
+        ...{ task, networks, prefix, update, spec },
+        state: state.copy(),
+        parameters,
+        statistics: generator.statistics.slice(),
+        samples: await generate(sampleNoise(spec), generator),
       });
-      post({ kind: 'exported', task, prefix, update, files });
     } catch (error) {
       post({ kind: 'taskFailed', task, message: messageOf(error) });
     }

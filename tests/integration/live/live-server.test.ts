@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { runArtifacts } from '../../../coordinator/artifacts.js';
 import { History } from '../../../coordinator/history.js';
 import { LiveFeed } from '../../../coordinator/live/live-feed.js';
+import type { ArtifactSource } from '../../../coordinator/live/index.js';
 import { LiveServer } from '../../../coordinator/live/live-server.js';
+import { NewestShelf } from '../../../coordinator/newest-shelf.js';
+import { ResultFolder } from '../../../coordinator/result-folder.js';
 import { statusOf } from '../../../coordinator/status.js';
-import type { Artifacts } from '../../../proto/artifacts.js';
 import { UsageError } from '../../../proto/index.js';
 import { liveMessageSchema, type LiveMessage } from '../../../proto/live.js';
 import { Driver, rowsOf } from '../../unit/coordinator/driver.js';
@@ -22,6 +25,7 @@ let run: Driver;
 let history: History;
 let feed: LiveFeed;
 let server: LiveServer;
+let result: ArtifactSource;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'gan-live-'));
@@ -38,6 +42,15 @@ beforeEach(async () => {
     sampleSteps: () => [10, 20],
     events: { earlier: [], add: () => undefined },
   });
+  result = runArtifacts(
+    {
+      status: () => statusOf(run.state, history.last, null),
+      now: run.state,
+      askForNewest: () => ({ kind: 'none' }),
+    },
+    new ResultFolder(folder),
+    await NewestShelf.open(folder),
+  );
   server = await LiveServer.listen(options());
 });
 
@@ -50,11 +63,7 @@ const options = () => ({
   ...{ host: '127.0.0.1', port: 0, allowedHosts: ['gan.example'], feed },
   pageFolder: pathToFileURL(`${folder}/`),
   samplePng: (step: number) => (step === 10 ? PNG : null),
-  result: {
-    folder,
-    artifacts: (): Promise<Artifacts> =>
-      Promise.resolve({ runId: 'r', outcome: 'running', step: 2, steps: 9, stateSha256: null, files: [] }),
-  },
+  result,
 });
 
 const get = (path: string, host?: string): Promise<{ status: number; headers: Record<string, unknown> }> =>

@@ -1,6 +1,7 @@
 import { Events, connect, nkeyAuthenticator, type NatsConnection } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readLead, RunStore } from '../../../coordinator/index.js';
+import { exportPrefix } from '../../../coordinator/run-store.js';
 import { allSchemas, subjects, type Role } from '../../../proto/index.js';
 import { Bus } from '../../../proto/runtime/bus.js';
 import { encodeMessage } from '../../../proto/runtime/codec.js';
@@ -224,15 +225,37 @@ describe('what the roles need', () => {
       new Uint8Array(3_000_001).fill(7),
     ]) {
       const name = `files/of ${bytes.byteLength} bytes`;
-      const { sha256 } = await files.put({ name, bytes });
+      const file = await files.put({ name, bytes });
+      const { sha256 } = file;
       expect(Buffer.compare(await files.fetch(name, sha256), bytes)).toBe(0);
-      expect(Buffer.compare(await store.readFile(name), bytes)).toBe(0);
+      expect(Buffer.compare(await store.readFile(file), bytes)).toBe(0);
       const objects = await coordinator.jetstream().views.os(`gan-objects-${RUN}`);
       await objects.delete(name);
       await expect(files.fetch(name, sha256)).rejects.toMatchObject({ code: 'checkpoint' });
       await objects.putBlob({ name }, bytes);
       expect(Buffer.compare(await files.fetch(name, sha256), bytes)).toBe(0);
     }
+  });
+
+  it('the coordinator drops what was exported in mid-run without a trace, but not what a later lead asked for', async () => {
+    const files = new ObjectFiles(await as('worker'), RUN);
+    const bytes = new Uint8Array(300_000).fill(3);
+    const put = (name: string) => files.put({ name, bytes });
+    const stored = async (): Promise<number> => {
+      const { streams } = await coordinator.jetstreamManager();
+      return (await streams.info(`OBJ_gan-objects-${RUN}`)).state.messages;
+    };
+    const result = await put('generator-7/generator.onnx');
+    const later = await put(`${exportPrefix(7, 9, 'newest-9-1')}/generator.onnx`);
+    const before = await stored();
+    for (const step of [3, 5]) await put(`${exportPrefix(step, 4, `newest-4-${step}`)}/generator.onnx`);
+    expect(await stored()).toBeGreaterThan(before);
+    await store.dropExports(4);
+    expect(await stored()).toBe(before);
+    for (const file of [result, later]) expect(await store.readFile(file)).toHaveLength(bytes.byteLength);
+    await expect(store.readFile({ ...result, sha256: 'a'.repeat(64) })).rejects.toThrow('is not the one');
+    await store.dropExports(9);
+    await expect(store.readFile(later)).rejects.toThrow('found none');
   });
 
   it('an object whose chunks are gone is refused by its reader', async () => {

@@ -55,11 +55,14 @@ const done = ({ outcome, message }: Result): void => {
 describe('a cluster to which anything happens', { timeout: TIMEOUT_MS }, () => {
   it('comes to the same generator and history, once each, by whatever ways', () => {
     const fired = new Set<string>();
+    let newestKept = 0;
     tryAll(scenarios({ inOrder: true, faults: planned(passingFault, 5) }), 2_200, (result) => {
       for (const kind of result.fired) fired.add(kind);
+      newestKept += result.watcher.newestKept;
       done(result);
     });
     expect([...fired].sort()).toEqual([...PASSING_KINDS].sort());
+    expect(newestKept).toBeGreaterThan(40 * TIMES);
   });
 
   it('also when messages overtake each other', () => {

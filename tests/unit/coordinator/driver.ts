@@ -38,6 +38,7 @@ const PLAN: RunPlan = {
   waitWorkersMs: 60_000,
   checkpointEveryMs: 30_000,
   sampleEverySteps: 1_000,
+  networks: ['generator'],
   refusalEndsRun: false,
 };
 export const ENGINE_FINGERPRINT = 'f'.repeat(64);

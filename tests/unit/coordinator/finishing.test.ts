@@ -25,7 +25,10 @@ function checkpointed(run = settled()): Driver {
 }
 
 const exported = (run: Driver, task = run.state.exportTask?.task ?? '') =>
-  run.send({ kind: 'exported', message: { workerId: 'a', task, update: 2, files: [FILE] } });
+  run.send({
+    kind: 'exported',
+    message: { workerId: 'a', task, update: 2, stateSha256: 'e'.repeat(64), files: [FILE] },
+  });
 
 /** The result is being written. */
 function writing(): Driver {

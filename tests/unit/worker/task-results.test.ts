@@ -27,7 +27,7 @@ describe('what became of a task', () => {
     results.checkpointed(stored('one'));
     expect(told).toEqual([{ topic: 'checkpointed', message: { workerId: 'a', ...stored('one') } }]);
     results.repeat('two');
-    results.exported({ task: 'two', update: 4, files: [] });
+    results.exported({ task: 'two', update: 4, stateSha256: 'e'.repeat(64), files: [] });
     expect(told[1]).toMatchObject({ topic: 'exported', message: { workerId: 'a', task: 'two' } });
   });
 

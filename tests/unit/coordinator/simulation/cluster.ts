@@ -88,6 +88,7 @@ export class Cluster {
     this.plan = {
       ...{ runId: 'run', steps, prefetch, expectedWorkers: workers, waitWorkersMs, checkpointEveryMs },
       sampleEverySteps: 1_000,
+      networks: ['generator'],
       refusalEndsRun: false,
     };
     this.spec = draftOf(shards);

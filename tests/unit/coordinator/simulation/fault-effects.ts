@@ -1,3 +1,4 @@
+import { NETWORK_NAMES } from '../../../../proto/index.js';
 import type { Cluster } from './cluster.js';
 import type { SimClient } from './network.js';
 import type { Fault } from './scenario.js';
@@ -92,6 +93,11 @@ export class FaultEffects {
         return this.lasts(fault.forMs, () => (store.mute -= 1));
       case 'powerCut':
         return this.powerCut(fault.forMs);
+      case 'askNewest': {
+        const networks = fault.discriminator ? NETWORK_NAMES : (['generator'] as const);
+        for (const { lead } of cluster.coordinators) lead?.handle({ kind: 'newestAsked', networks });
+        return;
+      }
       case 'stopRun':
         for (const { lead } of cluster.coordinators) lead?.handle({ kind: 'stopRequested' });
         return;

@@ -55,6 +55,8 @@ export type Fault =
   | { readonly kind: 'muteWrites'; readonly forMs: number }
   /** All processes at once, the server too. */
   | { readonly kind: 'powerCut'; readonly forMs: number }
+  /** No fault: somebody wants the newest generator. */
+  | { readonly kind: 'askNewest'; readonly discriminator: boolean }
   | { readonly kind: 'stopRun' }
   /** Never to come back: what the run cannot do without. */
   | { readonly kind: 'goneForGood'; readonly what: 'workers' | 'nats' | 'stores' | 'objects' };
@@ -143,6 +145,7 @@ const passing: readonly fc.WeightedArbitrary<Fault>[] = [
   { weight: 2, arbitrary: fc.record({ kind: kind('refuseObjects'), forMs }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('muteWrites'), forMs }) },
   { weight: 1, arbitrary: fc.record({ kind: kind('powerCut'), forMs }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind('askNewest'), discriminator: fc.boolean() }) },
 ];
 export const passingFault = fc.oneof(...passing);
 export const PASSING_KINDS: readonly Fault['kind'][] = [
@@ -163,6 +166,7 @@ export const PASSING_KINDS: readonly Fault['kind'][] = [
   'refuseObjects',
   'muteWrites',
   'powerCut',
+  'askNewest',
 ];
 export const flip: fc.Arbitrary<Fault> = fc.record({ kind: kind('flip'), who });
 export const goneForGood: fc.Arbitrary<Fault> = fc.record({

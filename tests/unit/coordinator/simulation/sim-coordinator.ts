@@ -28,6 +28,8 @@ const EFFECT_EVENTS: ReadonlySet<RunEvent['kind']> = new Set<RunEvent['kind']>([
   'ringNotWritten',
   'checkpointCommitted',
   'taskFailed',
+  'newestKept',
+  'newestFailed',
   'resultWritten',
   'effectFailed',
   'stopRequested',
@@ -229,8 +231,16 @@ export class RunningLead {
       case 'export':
         return this.down('export', command.workerId, {
           ...{ ringEpoch, task: command.task, update: 2 * state.goal },
+          networks: state.plan.networks,
           prefix: `generator-${state.goal}`,
         });
+      case 'exportNewest': {
+        const { workerId, task, update, networks } = command;
+        const prefix = `newest-${stepOf(update)}-${state.term}-${task}`;
+        return this.down('export', workerId, { ringEpoch, task, update, networks, prefix });
+      }
+      case 'keepNewest':
+        return this.keepNewest(command);
       case 'writeResult':
         return this.writeResult(command.files);
       case 'say':
@@ -294,6 +304,20 @@ export class RunningLead {
     };
     const record = { update, object: file.name, sha256: file.sha256, stateFingerprint };
     this.store.commitCheckpoint(record, rows, done);
+  }
+
+  private keepNewest({ task, step, files }: RunCommand & { kind: 'keepNewest' }): void {
+    const [file] = files;
+    const { store, watcher } = this.cluster;
+    store.getObject(this.client, file?.name ?? '', (found) => {
+      if (found instanceof Error) {
+        this.handle({ kind: 'newestFailed', task, message: found.message });
+        return;
+      }
+      watcher.onNewestKept(step, found as StoredState | null);
+      store.deleteObject(this.client, file?.name ?? '', () => undefined);
+      this.owner.process.after(WRITE_FILES_MS, () => this.handle({ kind: 'newestKept', task }));
+    });
   }
 
   private writeResult(files: readonly FileRecord[]): void {

@@ -146,7 +146,7 @@ export class SimWorker {
       if (stored instanceof Error) return results.failed(task.task, stored.message);
       const file = { name, bytes: 4, sha256: sha256Of(bits) };
       const result = { task: task.task, update: task.update };
-      if (task.kind === 'export') results.exported({ ...result, files: [file] });
+      if (task.kind === 'export') results.exported({ ...result, stateSha256: file.sha256, files: [file] });
       else results.checkpointed({ ...result, file, stateFingerprint: fingerprintOf(bits) });
     });
   }

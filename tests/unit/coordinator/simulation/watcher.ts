@@ -30,6 +30,8 @@ export class Watcher {
   /** Wrong states that there were when a lead found out that replicas differ, by term. */
   private readonly condemned = new Map<number, Set<Bits>>();
   private exported: StoredState | null = null;
+  /** Generators that were given out while the run went on. */
+  newestKept = 0;
 
   constructor(
     private readonly cluster: Cluster,
@@ -174,6 +176,13 @@ export class Watcher {
         return this.check(command.update <= 2 * state.plan.steps, 'no state after the last is asked for');
       case 'export':
         return this.check(state.checkpoint?.update === 2 * state.goal, 'what is exported is kept');
+      case 'exportNewest':
+        return this.check(
+          command.update % 2 === 0 && command.update > 0,
+          'a generator is one of a whole step',
+        );
+      case 'keepNewest':
+        return this.onKeepNewest(state, command.step);
       case 'append':
       case 'announce':
       case 'welcome':
@@ -236,6 +245,21 @@ export class Watcher {
       const agrees = bits !== undefined && fingerprintOf(bits) === stateFingerprint;
       this.check(agrees, `${id} had the state of the checkpoint of ${update}`);
     }
+  }
+
+  /** What is given out is made of what all replicas of its ring epoch had. */
+  private onKeepNewest({ epoch }: RunState, step: number): void {
+    if (epoch === null) return this.check(false, 'an export belongs to a ring epoch');
+    const states = this.states.get(epoch.ringEpoch)?.get(2 * step);
+    const bits = new Set(epoch.world.map((id) => states?.get(id)));
+    this.check(bits.size === 1 && !bits.has(undefined), `all had the state after step ${step}`);
+  }
+
+  onNewestKept(step: number, state: StoredState | null): void {
+    this.check(state?.update === 2 * step, `the generator of step ${step} is there`);
+    const right = this.flips > 0 || state?.bits === this.lineage.states[2 * step];
+    this.check(right, `the generator of step ${step} is the undisturbed run's`);
+    this.newestKept += 1;
   }
 
   /** Rows are told once and in order, and are those of the undisturbed run. */
