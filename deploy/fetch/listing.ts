@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const STALL_TIMEOUT_MS = 10_000;
 const LIST_BYTES = 100_000;
 const FILE_BYTES = 100_000_000;
-const ASK_AGAIN_MS = 500;
+const ASK_AGAIN_MS = 250;
 
 export interface ListingOptions {
   /** Of the cluster's live page. */

@@ -177,9 +177,11 @@ describe('a generator that is replaced while it is fetched', () => {
     served.answer = { kind: 'kept' };
     await served.keep(10, { [NAME]: ONE, 'weights.bin': two });
     proxy.plan('weights.bin', { cutAfter: 100_000 });
+    proxy.plan('10/weights.bin', { status: 503, always: true });
     const fetching = fetchResult(newest());
     await triesAgain();
     for (const step of [20, 30]) await served.keep(step, { [NAME]: three, 'weights.bin': four });
+    proxy.relent();
     expect(await fetching).toMatchObject({ step: 30 });
     expect(readdirSync(out).sort()).toEqual([NAME, 'run.json', 'weights.bin']);
     expect(sha256Of(readFileSync(join(out, NAME)))).toBe(sha256Of(three));

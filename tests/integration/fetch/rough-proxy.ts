@@ -17,7 +17,7 @@ export interface Roughness {
 export class RoughProxy {
   /** `GET /path range`, in order. */
   readonly seen: string[] = [];
-  private readonly planned: { readonly path: string; readonly what: Roughness }[] = [];
+  private planned: { readonly path: string; readonly what: Roughness }[] = [];
 
   private constructor(
     private readonly server: Server,
@@ -40,6 +40,11 @@ export class RoughProxy {
   /** For the next request whose path ends so. */
   plan(path: string, what: Roughness): void {
     this.planned.push({ path, what });
+  }
+
+  /** What was to happen always is over. */
+  relent(): void {
+    this.planned = this.planned.filter(({ what }) => what.always !== true);
   }
 
   /** What was planned and did not happen. */
