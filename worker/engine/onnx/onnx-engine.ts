@@ -156,8 +156,11 @@ export class OnnxEngine implements Engine {
     const shape = [options.shardBatch, options.model.generator.inputSize];
     invariant(noise.length === sizeOf(shape), 'the noise fills one shard');
     invariant(parameters.length === layout.generator.size, "the generator's parameters fill their layout");
-    const graph = buildStatisticsGraph(options.model, options.shardBatch);
-    this.statistics ??= await openSession(runtime, this.provider, graph);
+    this.statistics ??= await openSession(
+      runtime,
+      this.provider,
+      buildStatisticsGraph(options.model, options.shardBatch),
+    );
     const found = new Float32Array(layout.statisticCount);
     const rows = layout.statistics.map((slice) => ({ ...slice, shape: [1, slice.size] }));
     await this.statistics.run(
