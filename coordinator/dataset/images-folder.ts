@@ -4,15 +4,9 @@ import { OperationalError, UsageError } from '../../proto/index.js';
 import { sha256Of } from '../../proto/runtime/sha256.js';
 import { ArrayDataset, type Dataset } from './dataset.js';
 import { readIdx, type IdxArray } from './idx.js';
-import { MNIST_FILES } from './mnist.js';
+import { MNIST_FILES, type MnistPart } from './mnist.js';
 
-/** Names under which MNIST's training images are found in the wild; plain before .gz, which takes longer to read. */
-export const IMAGE_FILE_NAMES = [
-  'train-images-idx3-ubyte',
-  'train-images.idx3-ubyte',
-  'train-images-idx3-ubyte.gz',
-  'train-images.idx3-ubyte.gz',
-] as const;
+const TRAINING_IMAGES = MNIST_FILES['train-images'].name;
 
 /** Both networks of the tutorial take images of this size. */
 const SIDE = 28;
@@ -25,13 +19,7 @@ const MAX_NAME_LENGTH = 256;
  */
 export async function openImagesFolder(folder: string): Promise<Dataset> {
   const path = await imagesFile(folder);
-  let images: IdxArray;
-  try {
-    images = await readIdx(path);
-  } catch (error) {
-    if (error instanceof OperationalError) throw new UsageError(`--data: ${error.message}`, { cause: error });
-    throw error;
-  }
+  const images = await readDataFile(path);
   const [count, rows, columns] = images.dimensions;
   if (images.dimensions.length !== 3 || count === 0 || rows !== SIDE || columns !== SIDE) {
     throw new UsageError(
@@ -57,14 +45,34 @@ async function imagesFile(folder: string): Promise<string> {
           ? 'it is not a folder'
           : `it cannot be read (${code})`;
     throw new UsageError(
-      `--data: ${folder}: ${words}; mnist, synthetic or a folder that holds ${IMAGE_FILE_NAMES[0]}(.gz) was expected`,
+      `--data: ${folder}: ${words}; mnist, synthetic or a folder that holds ${TRAINING_IMAGES}(.gz) was expected`,
     );
   }
-  const name = IMAGE_FILE_NAMES.find((candidate) => names.includes(candidate));
+  const name = findPart('train-images', names);
   if (name !== undefined) return join(folder, name);
   const found =
     names.length === 0 ? 'it is empty' : `found ${names.length} other file${names.length === 1 ? '' : 's'}`;
   throw new UsageError(
-    `--data: ${folder}: ${IMAGE_FILE_NAMES[0]} or ${IMAGE_FILE_NAMES[0]}.gz was expected, ${found}`,
+    `--data: ${folder}: ${TRAINING_IMAGES} or ${TRAINING_IMAGES}.gz was expected, ${found}`,
   );
+}
+
+/**
+ * Which of a folder's files is one of MNIST's four, under the names that are found in the wild; plain before .gz, which
+ * takes longer to read.
+ */
+export function findPart(part: MnistPart, names: readonly string[]): string | undefined {
+  const { name } = MNIST_FILES[part];
+  const plain = [name, name.replace('-idx', '.idx')];
+  return [...plain, ...plain.map((found) => `${found}.gz`)].find((candidate) => names.includes(candidate));
+}
+
+/** An IDX file that a user named by `--data`. Throws UsageError, in one line, for one that is none. */
+export async function readDataFile(path: string): Promise<IdxArray> {
+  try {
+    return await readIdx(path);
+  } catch (error) {
+    if (error instanceof OperationalError) throw new UsageError(`--data: ${error.message}`, { cause: error });
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 /** Where a run's images come from. */
 export type { Dataset } from './dataset.js';
 export { encodeIdx, parseIdx, readIdx, type IdxArray } from './idx.js';
-export { IMAGE_FILE_NAMES } from './images-folder.js';
+export { findPart, readDataFile } from './images-folder.js';
 export {
   MNIST_FILES,
   MNIST_MIRRORS,

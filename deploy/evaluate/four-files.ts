@@ -1,13 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  MNIST_FILES,
+  findPart,
   loadMnist,
   progressLines,
-  readIdx,
+  readDataFile,
   type IdxArray,
   type MnistPart,
 } from '../../coordinator/dataset/index.js';
-import { OperationalError, UsageError } from '../../proto/index.js';
+import { UsageError } from '../../proto/index.js';
 import { fileSystemWords } from '../generator/index.js';
 
 export interface FourFilesOptions {
@@ -20,14 +22,6 @@ export interface FourFilesOptions {
 
 /** Images and labels of MNIST's training and test set, or of others with the same names. */
 export type FourFiles = Readonly<Record<MnistPart, IdxArray>>;
-
-/** As published, less the extension; the hyphen before `idx` is a dot in some copies. */
-export const FILE_NAMES: Readonly<Record<MnistPart, string>> = {
-  'train-images': 'train-images-idx3-ubyte',
-  'train-labels': 'train-labels-idx1-ubyte',
-  'test-images': 't10k-images-idx3-ubyte',
-  'test-labels': 't10k-labels-idx1-ubyte',
-};
 
 async function four(load: (part: MnistPart) => Promise<IdxArray>): Promise<FourFiles> {
   return {
@@ -61,19 +55,12 @@ export async function folderFiles(folder: string): Promise<FourFiles> {
     );
   }
   return four(async (part) => {
-    const base = FILE_NAMES[part];
-    const candidates = [base, base.replace('-idx', '.idx')].flatMap((name) => [name, `${name}.gz`]);
-    const name = candidates.find((candidate) => names.includes(candidate));
-    if (name === undefined)
+    const { name } = MNIST_FILES[part];
+    const found = findPart(part, names);
+    if (found === undefined)
       throw new UsageError(
-        `--data: ${folder}: ${base} or ${base}.gz was expected beside the other three files of MNIST`,
+        `--data: ${folder}: ${name} or ${name}.gz was expected beside the other three files of MNIST`,
       );
-    try {
-      return await readIdx(join(folder, name));
-    } catch (error) {
-      if (error instanceof OperationalError)
-        throw new UsageError(`--data: ${error.message}`, { cause: error });
-      throw error;
-    }
+    return readDataFile(join(folder, found));
   });
 }

@@ -3,7 +3,7 @@ import { MNIST_FILES, SyntheticDigits } from '../../coordinator/dataset/index.js
 import { UsageError } from '../../proto/index.js';
 import { sha256Of } from '../../proto/runtime/sha256.js';
 import { DIGITS, IMAGE_SIZE, SIDE } from './digit-images.js';
-import { FILE_NAMES, folderFiles, mnistFiles, type FourFiles, type FourFilesOptions } from './four-files.js';
+import { folderFiles, mnistFiles, type FourFiles, type FourFilesOptions } from './four-files.js';
 
 /** Images with the digit that each shows. */
 export interface LabelledImages {
@@ -82,16 +82,16 @@ function labelled(files: FourFiles, set: 'train' | 'test', source: string): Labe
   const [count = 0, rows, columns] = images.dimensions;
   if (images.dimensions.length !== 3 || rows !== SIDE || columns !== SIDE)
     throw new UsageError(
-      `--data: ${source}: ${FILE_NAMES[`${set}-images`]} holds ${images.dimensions.join(' x ')} bytes; images x ${SIDE} x ${SIDE} were expected`,
+      `--data: ${source}: ${MNIST_FILES[`${set}-images`].name} holds ${images.dimensions.join(' x ')} bytes; images x ${SIDE} x ${SIDE} were expected`,
     );
   if (labels.dimensions.length !== 1 || labels.dimensions[0] !== count)
     throw new UsageError(
-      `--data: ${source}: ${FILE_NAMES[`${set}-labels`]} holds ${labels.dimensions.join(' x ')} labels; one for each of ${count} images was expected`,
+      `--data: ${source}: ${MNIST_FILES[`${set}-labels`].name} holds ${labels.dimensions.join(' x ')} labels; one for each of ${count} images was expected`,
     );
   const wrong = labels.data.findIndex((label) => label >= DIGITS);
   if (wrong >= 0)
     throw new UsageError(
-      `--data: ${source}: ${FILE_NAMES[`${set}-labels`]} gives image ${wrong} the label ${labels.data[wrong]}; 0 to 9 were expected`,
+      `--data: ${source}: ${MNIST_FILES[`${set}-labels`].name} gives image ${wrong} the label ${labels.data[wrong]}; 0 to 9 were expected`,
     );
   return { images: images.data.subarray(0, count * IMAGE_SIZE), labels: labels.data, count };
 }
