@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { readIdx } from '../../coordinator/dataset/index.js';
 import { OperationalError, UsageError } from '../../proto/index.js';
-import { fileSystemWords, openGenerator, seededImages } from '../generator/index.js';
+import { allSeededImages, fileSystemWords, openGenerator } from '../generator/index.js';
 import { IMAGE_SIZE, SIDE } from './digit-images.js';
 import { isPng, readPngs } from './png-folder.js';
 
@@ -108,13 +108,7 @@ async function generated(path: string, { count, seed, onWork }: ScoredImagesOpti
       throw new UsageError(
         `${generator.path} makes images of ${imageSize} pixels; ${IMAGE_SIZE} (${SIDE} x ${SIDE}) were expected`,
       );
-    const images = new Uint8Array(count * IMAGE_SIZE);
-    let done = 0;
-    for await (const block of seededImages(generator, { seed, count })) {
-      images.set(block, done * IMAGE_SIZE);
-      done += block.length / IMAGE_SIZE;
-      await onWork(done, count);
-    }
+    const images = await allSeededImages(generator, { seed, count }, (done) => onWork(done, count));
     return {
       origin: { kind: 'generator', path: generator.path, format, sha256, seed, provenance },
       images,

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperationalError, type FileRecord } from '../../proto/index.js';
 import { DownloadError, download } from '../../proto/runtime/download.js';
+import { TIMEOUTS } from './listing.js';
 import type { PartFile } from './part-file.js';
 
-const CONNECT_TIMEOUT_MS = 5_000;
-const STALL_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 5_000;
 
@@ -71,8 +70,7 @@ async function attempt(file: FileRecord, part: PartFile, { url, interrupt }: Bri
   const pieces = download({
     url,
     maxBytes: file.bytes,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    stallTimeoutMs: STALL_TIMEOUT_MS,
+    ...TIMEOUTS,
     signal: interrupt,
     headers: start === 0 ? {} : { range: `bytes=${start}-`, 'if-range': etag },
     onResponse: ({ status, headers }) => {

@@ -11,8 +11,8 @@ import {
 } from '../../proto/artifacts.js';
 import { DownloadError, download } from '../../proto/runtime/download.js';
 
-const CONNECT_TIMEOUT_MS = 5_000;
-const STALL_TIMEOUT_MS = 10_000;
+/** Of every request to a coordinator. */
+export const TIMEOUTS = { connectTimeoutMs: 5_000, stallTimeoutMs: 10_000 } as const;
 const LIST_BYTES = 100_000;
 const FILE_BYTES = 100_000_000;
 const ASK_AGAIN_MS = 250;
@@ -115,8 +115,7 @@ const isSafe = ({ files, newest }: Artifacts): boolean =>
 
 async function jsonOf(url: string, signal: AbortSignal): Promise<unknown> {
   const pieces: Uint8Array[] = [];
-  const limits = { connectTimeoutMs: CONNECT_TIMEOUT_MS, stallTimeoutMs: STALL_TIMEOUT_MS };
-  for await (const piece of download({ url, signal, maxBytes: LIST_BYTES, ...limits })) pieces.push(piece);
+  for await (const piece of download({ url, signal, maxBytes: LIST_BYTES, ...TIMEOUTS })) pieces.push(piece);
   try {
     return JSON.parse(new TextDecoder().decode(Buffer.concat(pieces)));
   } catch {

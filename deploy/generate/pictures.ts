@@ -1,7 +1,7 @@
 import { encodeIdx } from '../../coordinator/dataset/index.js';
 import { greyGif, greyPng, gridPng } from '../../coordinator/samples/index.js';
 import { toPixels } from '../../worker/export/index.js';
-import { seededImages, seededNoise, type Generator } from '../generator/index.js';
+import { allSeededImages, seededImages, seededNoise, type Generator } from '../generator/index.js';
 import { between } from './interpolation.js';
 import { layout, squareColumns } from './layout.js';
 import type { Interpolation } from './request.js';
@@ -26,13 +26,7 @@ const NAME_DIGITS = 6;
 /** `count` images in one PNG, as square as it gets. */
 export async function gridPicture({ generator, seed }: Source, count: number): Promise<Uint8Array> {
   const grid = layout(count, squareColumns(count), generator.imageSize, PNG_WIDTH);
-  const images = new Uint8Array(count * generator.imageSize);
-  let at = 0;
-  for await (const block of seededImages(generator, { seed, count })) {
-    images.set(block, at);
-    at += block.length;
-  }
-  return gridPng(images, grid);
+  return gridPng(await allSeededImages(generator, { seed, count }), grid);
 }
 
 /** A PNG with a row for each image, from its first frame on the left to its last on the right. */

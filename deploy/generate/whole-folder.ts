@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../proto/runtime/make-folder.js';
-import { partPath } from '../../proto/runtime/whole-file.js';
+import { partPath, writeToDisk } from '../../proto/runtime/whole-file.js';
 
 export interface FolderEntry {
   readonly name: string;
@@ -38,16 +38,6 @@ export async function writeWholeFolder(path: string, entries: AsyncIterable<Fold
     throw error;
   }
   return names.length;
-}
-
-async function writeToDisk(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 /** Folders that were made for nothing, innermost first; those in which somebody has put something stay. */

@@ -3,5 +3,5 @@ export type { Generator, GeneratorFormat } from './generator.js';
 export { newestGenerator } from './newest-generator.js';
 export { openGenerator } from './open-generator.js';
 export { readRunRecord, type RunRecord } from './run-record.js';
-export { seededImages, seededNoise } from './seeded-images.js';
+export { allSeededImages, seededImages, seededNoise } from './seeded-images.js';
 export { fileSystemWords } from './refusal.js';

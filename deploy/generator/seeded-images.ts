@@ -39,3 +39,22 @@ export async function* seededImages(
     yield toPixels(await generator.generate(seededNoise(generator.noiseSize, range)));
   }
 }
+
+/**
+ * The same in one piece, uint8 [count, imageSize].
+ * @param onBlock awaited after each block with the number of images that are there; what it throws ends the work
+ */
+export async function allSeededImages(
+  generator: Pick<Generator, 'noiseSize' | 'imageSize' | 'generate'>,
+  range: Omit<ImageRange, 'first'>,
+  onBlock?: (done: number) => Promise<void>,
+): Promise<Uint8Array> {
+  const images = new Uint8Array(range.count * generator.imageSize);
+  let bytes = 0;
+  for await (const block of seededImages(generator, range)) {
+    images.set(block, bytes);
+    bytes += block.length;
+    await onBlock?.(bytes / generator.imageSize);
+  }
+  return images;
+}

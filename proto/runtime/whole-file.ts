@@ -31,21 +31,30 @@ export async function writeWholeFile(
   await mkdir(dirname(path), { recursive: true });
   const part = partPath(path);
   try {
-    const file = await open(part, 'wx', options.mode ?? 0o644);
-    try {
-      // writeFile on a handle goes on where the last one ended.
-      const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
-      for await (const piece of pieces) await file.writeFile(piece);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeToDisk(part, content, options);
     await rename(part, path);
   } catch (error) {
     await rm(part, { force: true });
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** Writes a new file, and returns when the disk has it. For places that nobody looks at yet. */
+export async function writeToDisk(
+  path: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  { mode = 0o644 }: WholeFileOptions = {},
+): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    // writeFile on a handle goes on where the last one ended.
+    const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
+    for await (const piece of pieces) await file.writeFile(piece);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { messageOf } from '../../../proto/index.js';
 import { sha256Of } from '../../../proto/runtime/sha256.js';
 import { writeWholeFile } from '../../../proto/runtime/whole-file.js';
+import { floatBytes } from '../../../worker/export/index.js';
 import { DIGIT_PARAMETERS } from './digit-network.js';
 
 /** What the bits of a trained classifier follow from, as far as it is known: kinds of processors are not told apart. */
@@ -59,22 +60,16 @@ export async function readClassifier(
 }
 
 /** Of the parameters as they are kept. */
-export const parametersSha256 = (parameters: Float32Array): string => sha256Of(littleEndian(parameters));
+export const parametersSha256 = (parameters: Float32Array): string => sha256Of(floatBytes([parameters]));
 
 /** @returns why it could not be kept, null when it was */
 export async function keepClassifier(path: string, classifier: StoredClassifier): Promise<string | null> {
   const { origin, sha256, parameters } = classifier;
-  const record = { origin, sha256, parameters: littleEndian(parameters).toString('base64') };
+  const record = { origin, sha256, parameters: Buffer.from(floatBytes([parameters])).toString('base64') };
   try {
     await writeWholeFile(path, `${JSON.stringify(record)}\n`);
     return null;
   } catch (error) {
     return messageOf(error);
   }
-}
-
-function littleEndian(parameters: Float32Array): Buffer {
-  const bytes = Buffer.alloc(parameters.byteLength);
-  parameters.forEach((value, i) => bytes.writeFloatLE(value, 4 * i));
-  return bytes;
 }
