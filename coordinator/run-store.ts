@@ -89,8 +89,13 @@ const WRONG_LAST_SEQUENCE = 10_071;
 /** nats.js's code for its answer when there is no such message. */
 const NOT_FOUND = '404';
 
-const isConflict = (error: unknown): boolean =>
-  (error as { api_error?: { err_code?: number } }).api_error?.err_code === WRONG_LAST_SEQUENCE;
+/** The server's answers when what it may store is stored: by all of it, by its disk, by an account. */
+const NO_ROOM: readonly number[] = [10_023, 10_047, 10_002];
+
+const errorCode = (error: unknown): number =>
+  (error as { api_error?: { err_code?: number } }).api_error?.err_code ?? 0;
+
+const isConflict = (error: unknown): boolean => errorCode(error) === WRONG_LAST_SEQUENCE;
 
 const leadSchema = z.strictObject({
   /** The coordinator that leads. */
@@ -134,12 +139,14 @@ const text = new TextEncoder();
 const pack = (value: unknown): Uint8Array => text.encode(JSON.stringify(value));
 
 /** What tells an object's chunks from others': letters and digits, so that no filter made of it means more than them. */
-const descriptionSchema = z.object({ nuid: z.string().regex(/^[A-Za-z0-9]+$/) });
+const chunksId = z.string().regex(/^[A-Za-z0-9]+$/);
+const descriptionSchema = z.object({ nuid: chunksId, chunks: z.int().min(0) });
+type Description = z.infer<typeof descriptionSchema>;
 
 /** Null when a description is none. */
-function chunksOf(description: StoredMsg): string | null {
+function parseDescription(message: StoredMsg): Description | null {
   try {
-    return descriptionSchema.parse(description.json()).nuid;
+    return descriptionSchema.parse(message.json());
   } catch {
     return null;
   }
@@ -278,13 +285,7 @@ export class RunStore {
     record: Omit<CheckpointRecord, 'historyObject'>,
     history: Uint8Array,
   ): Promise<CheckpointRecord> {
-    const info = await this.objects.info(record.object);
-    if (info === null) {
-      throw new OperationalError(
-        'checkpoint',
-        `state ${record.object} was expected in the object store, found none`,
-      );
-    }
+    await this.expectWhole(record.object);
     const historyObject = `${record.object}.history`;
     await this.objects.putBlob({ name: historyObject }, history);
     const complete: CheckpointRecord = { ...record, historyObject };
@@ -300,6 +301,17 @@ export class RunStore {
     this.pointer = pointer;
     await this.dropUnkept(pointer);
     return complete;
+  }
+
+  /** A state whose chunks are not all there, since they were taken for left over, is no checkpoint. */
+  private async expectWhole(name: string): Promise<void> {
+    const description = await this.describe(name);
+    if (description === null)
+      throw new OperationalError('checkpoint', `state ${name} was expected in the object store, found none`);
+    const { nuid, chunks } = description;
+    const found = (await this.storedChunks(nuid)).get(nuid) ?? 0;
+    if (found !== chunks)
+      throw new OperationalError('checkpoint', `state ${name} has ${found} of ${chunks} chunks in the store`);
   }
 
   /**
@@ -322,29 +334,66 @@ export class RunStore {
       if (name.startsWith(EXPORT_PREFIX) && termOf(name) <= term) await this.remove(name);
   }
 
+  /**
+   * Removes chunks that no description leads to: of an object whose worker was killed while it stored it, or found no room even
+   * to take back what it had begun. They may fill the store for good, and in a full one no lead is renewed. An object that is
+   * being stored meanwhile is not whole afterwards: its readers find that, and it is stored again.
+   */
+  async dropLeftOver(): Promise<void> {
+    const store = objectStoreName(this.runId);
+    const stored = [...(await this.storedChunks('*')).keys()];
+    // Descriptions after chunks: what is whole by now is not taken for left over.
+    const names = await this.objectNames();
+    const described = new Set(
+      await Promise.all(names.map(async (name) => (await this.describe(name))?.nuid)),
+    );
+    for (const id of stored)
+      if (!described.has(id) && chunksId.safeParse(id).success)
+        await this.streams.purge(objectStreamName(store), { filter: objectChunkSubject(store, id) });
+  }
+
+  /** Of each object, by what tells its chunks from others', the number of chunks in the store; `id` may be `*`. */
+  private async storedChunks(id: string): Promise<Map<string, number>> {
+    const store = objectStoreName(this.runId);
+    const prefix = objectChunkSubject(store, '').length;
+    const counts = await this.subjects(objectChunkSubject(store, id));
+    return new Map(counts.map(([subject, count]) => [subject.slice(prefix), count]));
+  }
+
   /** Whatever a worker may have written as their descriptions, on which the list of nats.js waits for ever. */
   private async objectNames(): Promise<string[]> {
+    const described = await this.subjects(everyObjectInfo(objectStoreName(this.runId)));
+    return described.map(([subject]) => objectNameOf(subject));
+  }
+
+  /** Subjects of the object store, with the number of messages on each. */
+  private async subjects(filter: string): Promise<[subject: string, count: number][]> {
+    const stream = objectStreamName(objectStoreName(this.runId));
+    const { state } = await this.streams.info(stream, { subjects_filter: filter });
+    return Object.entries(state.subjects ?? {});
+  }
+
+  /** Null when there is no such object, or what stands there describes none. */
+  private async describe(name: string): Promise<Description | null> {
     const store = objectStoreName(this.runId);
-    const filter = { subjects_filter: everyObjectInfo(store) };
-    const { state } = await this.streams.info(objectStreamName(store), filter);
-    return Object.keys(state.subjects ?? {}).map(objectNameOf);
+    try {
+      const query = { last_by_subj: objectInfoSubject(store, name) };
+      return parseDescription(await this.streams.getMessage(objectStreamName(store), query));
+    } catch (error) {
+      if ((error as NatsError).code === NOT_FOUND) return null;
+      throw error;
+    }
   }
 
   /** Removes an object, with its description: nats.js would leave that, with a note that the object is deleted. */
   private async remove(name: string): Promise<void> {
     const store = objectStoreName(this.runId);
     const stream = objectStreamName(store);
-    const subject = objectInfoSubject(store, name);
-    let id: string | null;
-    try {
-      id = chunksOf(await this.streams.getMessage(stream, { last_by_subj: subject }));
-    } catch (error) {
-      if ((error as NatsError).code === NOT_FOUND) return; // by another coordinator, meanwhile
-      throw error;
-    }
+    const description = await this.describe(name);
     // In this order: without its description nobody would find the chunks again.
-    if (id !== null) await this.streams.purge(stream, { filter: objectChunkSubject(store, id) });
-    await this.streams.purge(stream, { filter: subject });
+    if (description !== null)
+      await this.streams.purge(stream, { filter: objectChunkSubject(store, description.nuid) });
+    await this.streams.purge(stream, { filter: objectInfoSubject(store, name) });
   }
 
   /** Who leads; null before anybody did. */
@@ -355,7 +404,8 @@ export class RunStore {
 
   /**
    * Takes, renews or ends the lead; returns its revision. Throws OutdatedError when somebody else was quicker. A beat of its
-   * own that went through late, after its writer had given it up, is written over.
+   * own that went through late, after its writer had given it up, is written over. In a store without room, what is left over in
+   * it makes some.
    */
   async writeLead(lead: Lead, revision: number): Promise<number> {
     const isThisBeat = (found: unknown): boolean => {
@@ -365,6 +415,10 @@ export class RunStore {
     try {
       return await this.compareAndSet(LEAD_KEY, lead, revision, isThisBeat);
     } catch (error) {
+      if (NO_ROOM.includes(errorCode(error))) {
+        await this.dropLeftOver();
+        return this.compareAndSet(LEAD_KEY, lead, revision, isThisBeat);
+      }
       if (!(error instanceof OutdatedError)) throw error;
       const found = await this.readLead();
       if (found?.lead.holder !== lead.holder || found.revision === revision) throw error;

@@ -199,7 +199,8 @@ describe('answers that are asked for where others listen', () => {
     attacker.publish(`$JS.API.STREAM.MSG.GET.${stream}`, '{"seq":1}', { reply });
     const consumer = { stream_name: stream, config: { deliver_subject: reply, ack_policy: 'none' } };
     attacker.publish(`$JS.API.CONSUMER.CREATE.${stream}`, JSON.stringify(consumer));
-    await attacker.flush();
+    // The stream answers in order, and later than the server takes the question: this answer is after all of those.
+    await attacker.request(`$JS.API.DIRECT.GET.${stream}`, '{"seq":1}');
     await expectNothing();
     // Workers share an account: there the answers arrive, and are known for what they are.
     const arrived = /\.(all|down)\./.test(reply);
@@ -210,7 +211,7 @@ describe('answers that are asked for where others listen', () => {
     const attacker = await as('watch');
     attacker.publish(`$JS.API.DIRECT.GET.KV_gan-run-${RUN}.${kvKey('leader')}`, '', { reply });
     attacker.publish(`$JS.API.DIRECT.GET.KV_gan-run-${RUN}.${kvKey('none')}`, '', { reply });
-    await attacker.flush();
+    await attacker.request(`$JS.API.DIRECT.GET.KV_gan-run-${RUN}.${kvKey('leader')}`);
     await expectNothing();
   });
 });
@@ -256,6 +257,44 @@ describe('what the roles need', () => {
     await expect(store.readFile({ ...result, sha256: 'a'.repeat(64) })).rejects.toThrow('is not the one');
     await store.dropExports(9);
     await expect(store.readFile(later)).rejects.toThrow('found none');
+  });
+
+  it('the coordinator drops chunks that belong to no object, and what is whole stays', async () => {
+    const connection = await as('worker');
+    const bytes = new Uint8Array(300_000).fill(5);
+    const whole = await new ObjectFiles(connection, RUN).put({ name: 'whole', bytes });
+    const { streams } = await coordinator.jetstreamManager();
+    const stored = async (filter: string): Promise<number> =>
+      Object.keys(
+        (await streams.info(`OBJ_gan-objects-${RUN}`, { subjects_filter: filter })).state.subjects ?? {},
+      ).length;
+    // As of a worker that was killed while it stored an object.
+    for (let chunk = 0; chunk < 3; chunk++)
+      await connection.jetstream().publish(`$O.gan-objects-${RUN}.C.torn`, bytes.subarray(0, 100_000));
+    // And a subject that no object has: no filter is made of what it says.
+    await connection.request(`$O.gan-objects-${RUN}.C.not-an-id`, bytes.subarray(0, 10));
+    expect(await stored(`$O.gan-objects-${RUN}.C.torn`)).toBe(1);
+    await store.dropLeftOver();
+    expect(await stored(`$O.gan-objects-${RUN}.C.torn`)).toBe(0);
+    expect(await stored(`$O.gan-objects-${RUN}.C.not-an-id`)).toBe(1);
+    expect(await store.readFile(whole)).toHaveLength(bytes.byteLength);
+  });
+
+  it('a state that is not whole becomes no checkpoint', async () => {
+    const { name, sha256 } = await new ObjectFiles(await as('worker'), RUN).put({
+      name: 'state-1-1-torn',
+      bytes: new Uint8Array(300_000),
+    });
+    const { streams } = await coordinator.jetstreamManager();
+    const objects = await coordinator.jetstream().views.os(`gan-objects-${RUN}`);
+    const { nuid } = (await objects.info(name)) as unknown as { nuid: string };
+    await streams.purge(`OBJ_gan-objects-${RUN}`, { filter: `$O.gan-objects-${RUN}.C.${nuid}`, keep: 2 });
+    const record = { update: 2, object: name, sha256, stateFingerprint: '0'.repeat(16) };
+    await expect(store.commitCheckpoint(record, new Uint8Array(8))).rejects.toThrow(
+      'state state-1-1-torn has 2 of 3 chunks in the store',
+    );
+    await store.refresh();
+    expect(store.checkpoint).toBeNull();
   });
 
   it('an object whose chunks are gone is refused by its reader', async () => {
