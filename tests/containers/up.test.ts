@@ -161,6 +161,14 @@ describe.skipIf(images === null)('docker compose up cluster, from a fresh clone'
     await cluster.reach(100);
   });
 
+  it('hands out the generator of a run that goes on, as it is now', async () => {
+    const told = await cluster.must('run', '--rm', 'fetch', '--newest', '--out', 'newest');
+    const path = join(cluster.folder, 'newest/generator.onnx');
+    expect(told).toContain(createHash('sha256').update(readFileSync(path)).digest('hex'));
+    expect(statSync(path).uid).toBe(statSync(cluster.folder).uid);
+    expect(await cluster.artifacts()).toMatchObject({ outcome: 'running' });
+  });
+
   it('stops with a checkpoint, and resumes from it', async () => {
     await cluster.must('stop');
     expect(await cluster.exitStatus('coordinator')).toBe(130);
