@@ -266,13 +266,24 @@ export class RunStore {
     isOurs: (found: unknown) => boolean,
   ): Promise<number> {
     try {
-      return await this.kv.put(key, pack(value), { previousSeq: revision });
+      return await this.putMakingRoom(key, pack(value), revision);
     } catch (error) {
       const found = await this.kv.get(key);
       if (found !== null && isOurs(found.json())) return found.revision;
       throw isConflict(error) || (found?.revision ?? 0) !== revision
         ? new OutdatedError(`key ${key}`)
         : error;
+    }
+  }
+
+  /** In a store without room, what is left over in it makes some: a run that can write none of its keys stands still. */
+  private async putMakingRoom(key: string, value: Uint8Array, previousSeq: number): Promise<number> {
+    try {
+      return await this.kv.put(key, value, { previousSeq });
+    } catch (error) {
+      if (!NO_ROOM.includes(errorCode(error))) throw error;
+      await this.dropLeftOver();
+      return this.kv.put(key, value, { previousSeq });
     }
   }
 
@@ -404,8 +415,7 @@ export class RunStore {
 
   /**
    * Takes, renews or ends the lead; returns its revision. Throws OutdatedError when somebody else was quicker. A beat of its
-   * own that went through late, after its writer had given it up, is written over. In a store without room, what is left over in
-   * it makes some.
+   * own that went through late, after its writer had given it up, is written over.
    */
   async writeLead(lead: Lead, revision: number): Promise<number> {
     const isThisBeat = (found: unknown): boolean => {
@@ -415,10 +425,6 @@ export class RunStore {
     try {
       return await this.compareAndSet(LEAD_KEY, lead, revision, isThisBeat);
     } catch (error) {
-      if (NO_ROOM.includes(errorCode(error))) {
-        await this.dropLeftOver();
-        return this.compareAndSet(LEAD_KEY, lead, revision, isThisBeat);
-      }
       if (!(error instanceof OutdatedError)) throw error;
       const found = await this.readLead();
       if (found?.lead.holder !== lead.holder || found.revision === revision) throw error;
