@@ -282,13 +282,14 @@ function onFailure(state: RunState, failure: UpMessage<'failure'>, nowMs: number
   }
   const worker = state.workers.get(workerId);
   if (worker === undefined || worker.failedIn === failure.ringEpoch) return stay(state);
-  const noted = withWorker(state, { ...worker, failedIn: failure.ringEpoch });
+  const failed = `${name} failed: ${message}`;
+  const noted = { ...withWorker(state, { ...worker, failedIn: failure.ringEpoch }), ownFault: failed };
   const counted = andThen(exclude(noted, workerId, nowMs, true), (next) => stay(readmit(next, nowMs, false)));
   const { phase } = state;
   switch (phase.kind) {
     case 'training':
     case 'finishing': {
-      const cause = causeOf('fault', `${name} failed: ${message}`, nowMs);
+      const cause = causeOf('fault', failed, nowMs);
       return andThen(counted, (next) => openSurvey(next, cause, nowMs));
     }
     case 'surveying':

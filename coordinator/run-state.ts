@@ -244,6 +244,8 @@ export interface RunState {
   readonly trustedFrom: number;
   /** What broke the last ring epoch, until the next commit. */
   readonly fault: { readonly atMs: number; readonly text: string } | null;
+  /** What the last worker to fail by itself, not by a lost link, said of it, until the next commit. */
+  readonly ownFault: string | null;
   /** Since when a newcomer waits to be let in. */
   readonly joinSinceMs: number | null;
   readonly connected: boolean;
@@ -410,6 +412,7 @@ export function initialRunState(
     mismatches: 0,
     trustedFrom: recorded.trustedFrom,
     fault: null,
+    ownFault: null,
     joinSinceMs: null,
     connected: true,
     disconnectedMs: nowMs,

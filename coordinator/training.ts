@@ -42,7 +42,7 @@ export function onRingWritten(
     pace: { ...state.pace, sinceMs: nowMs },
   };
   if (fruitless > MAX_FRUITLESS) {
-    const why = `update ${nextUpdate} (step ${stepOf(nextUpdate)}) failed in ${MAX_FRUITLESS} ring epochs in a row, at last: ${epoch.cause.text}`;
+    const why = `update ${nextUpdate} (step ${stepOf(nextUpdate)}) failed in ${MAX_FRUITLESS} ring epochs in a row, at last: ${state.ownFault ?? epoch.cause.text}`;
     return fail(next, why);
   }
   const begun = stay(
@@ -160,6 +160,7 @@ function bearFruit(state: RunState, epoch: RingEpoch, report: UpMessage<'report'
     fruitless: 0,
     suspect: null,
     fault: null,
+    ownFault: null,
   };
   if (fault === null) return stay(next);
   const seconds = ((nowMs - fault.atMs) / 1000).toFixed(2);

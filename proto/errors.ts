@@ -53,3 +53,8 @@ export function invariant(condition: unknown, message: string): asserts conditio
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** What a message says before any stack trace: what one process tells another of its own bug, whose log has the rest. */
+export function firstLineOf(message: string): string {
+  return message.split('\n', 1)[0] ?? message;
+}

@@ -3,6 +3,7 @@ import type { NatsConnection } from 'nats';
 import {
   OperationalError,
   PROTOCOL_VERSION,
+  firstLineOf,
   limits,
   messageOf,
   stepOf,
@@ -373,7 +374,7 @@ export class Agent {
       case 'failure': {
         const { ringEpoch, code, neighbour } = message;
         this.log.warn({ code, ringEpoch, neighbour }, message.message);
-        this.failure = { workerId, ringEpoch, code, message: message.message, neighbour };
+        this.failure = { workerId, ringEpoch, code, message: firstLineOf(message.message), neighbour };
         return bus.up('failure', workerId, this.failure);
       }
       case 'fetch':
@@ -385,7 +386,7 @@ export class Agent {
       case 'taskFailed':
         return this.results.failed(message.task, message.message);
       case 'fatal':
-        bus.up('goodbye', workerId, { workerId, reason: message.message.slice(0, 4_000) });
+        bus.up('goodbye', workerId, { workerId, reason: firstLineOf(message.message).slice(0, 4_000) });
         return this.end({
           exitStatus: message.code === 'usage' || message.code === 'engine-unavailable' ? 2 : 1,
           message: message.message,

@@ -1,4 +1,4 @@
-import type { UpMessage } from '../proto/index.js';
+import { firstLineOf, type UpMessage } from '../proto/index.js';
 import type { Bus } from '../proto/runtime/bus.js';
 
 /** Results that are kept to be told again; one task is under way at a time. */
@@ -42,7 +42,7 @@ export class TaskResults {
   failed(task: string, message: string): void {
     const { workerId } = this;
     this.tell(task, () =>
-      this.bus.up('taskFailed', workerId, { workerId, task, message: message.slice(0, 4_000) }),
+      this.bus.up('taskFailed', workerId, { workerId, task, message: firstLineOf(message).slice(0, 4_000) }),
     );
   }
 

@@ -63,6 +63,13 @@ const RUNS: readonly Hopeless[] = [
     began: true,
   },
   {
+    name: "the only worker's update fails each time, by a bug of its own",
+    workers: 1,
+    faults: [planned('worker-0', 'in-compute', 41, 'throw', true)],
+    reason: /update 41 .* failed .*: worker-0 failed: Error: planned fault/,
+    began: true,
+  },
+  {
     name: 'the first update fails everywhere',
     workers: 3,
     faults: [...WORKERS, 'worker-2'].map((name) => planned(name, 'in-compute', 0, 'throw', true)),
