@@ -41,6 +41,8 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly service: boolean;
   readonly cluster: string;
   readonly natsUrl: string;
+  /** Copies that JetStream keeps of the run. */
+  readonly natsReplicas: number;
   readonly natsCredentialsFile: string | undefined;
   readonly tlsCaFile: string | undefined;
   readonly data: string;
@@ -213,7 +215,7 @@ async function lead(
   // Whoever stands by leaves the port to the one that leads.
   await page.close();
   about.runId = runId;
-  const store = await RunStore.open(bus.connection, runId);
+  const store = await RunStore.open(bus.connection, runId, options.natsReplicas);
   const holder = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const taken = await Leadership.acquire({ store, holder, nowMs, log }, stop);
   if (taken === null) return { outcome: 'interrupted', exitStatus: 0, message: 'stopped while standing by' };

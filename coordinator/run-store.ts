@@ -30,9 +30,11 @@ import {
   objectStoreName,
   objectStreamName,
   runBucketName,
+  runStreamName,
 } from '../proto/runtime/stores.js';
 import type { CheckpointRecord } from './membership.js';
 import type { RecordedRun } from './run-state.js';
+import { keepCopies } from './stream-copies.js';
 
 const checkpointSchema = z.strictObject({
   update: z.int().min(0),
@@ -171,21 +173,32 @@ export class RunStore {
 
   private constructor(
     private readonly kv: KV,
+    /** The same bucket, answered by who leads its stream: of several copies another one may not have the newest yet. */
+    private readonly led: KV,
     private readonly objects: ObjectStore,
     private readonly streams: JetStreamManager['streams'],
     private readonly runId: string,
   ) {}
 
-  static async open(connection: NatsConnection, runId: string): Promise<RunStore> {
+  /**
+   * Opens what there is of a run, or makes it.
+   * @param replicas copies that JetStream keeps of all of it, each on another server of a NATS cluster; of a run that is
+   * there it keeps that many from now on
+   */
+  static async open(connection: NatsConnection, runId: string, replicas: number): Promise<RunStore> {
     try {
       const jetstream = connection.jetstream();
-      const kv = await connection
-        .jetstream({ timeout: KEY_TIMEOUT_MS })
-        .views.kv(runBucketName(runId), { history: 1, storage: StorageType.File });
+      const { views } = connection.jetstream({ timeout: KEY_TIMEOUT_MS });
+      const bucket = runBucketName(runId);
+      const kv = await views.kv(bucket, { history: 1, storage: StorageType.File });
+      const led = await views.kv(bucket, { bindOnly: true, allow_direct: false });
       const objects = await jetstream.views.os(objectStoreName(runId), { storage: StorageType.File });
       const { streams } = await connection.jetstreamManager();
-      return new RunStore(kv, objects, streams, runId);
+      for (const stream of [runStreamName(runId), objectStreamName(objectStoreName(runId))])
+        await keepCopies(streams, stream, replicas);
+      return new RunStore(kv, led, objects, streams, runId);
     } catch (error) {
+      if (error instanceof OperationalError) throw error;
       if ((error as NatsError).code === (ErrorCode.PermissionsViolation as string))
         throw new UsageError(
           `the NATS server does not let these credentials use JetStream (${messageOf(error)}): are they the coordinator's of this cluster?`,
@@ -215,7 +228,7 @@ export class RunStore {
   /** Throws OperationalError('bus') when the store does not answer. */
   private async read(key: string): Promise<KvEntry | null> {
     try {
-      return await this.kv.get(key);
+      return await this.led.get(key);
     } catch (error) {
       throw new OperationalError('bus', `the run's record in JetStream cannot be read: ${messageOf(error)}`);
     }
@@ -268,7 +281,7 @@ export class RunStore {
     try {
       return await this.putMakingRoom(key, pack(value), revision);
     } catch (error) {
-      const found = await this.kv.get(key);
+      const found = await this.led.get(key);
       if (found !== null && isOurs(found.json())) return found.revision;
       throw isConflict(error) || (found?.revision ?? 0) !== revision
         ? new OutdatedError(`key ${key}`)
@@ -409,7 +422,7 @@ export class RunStore {
 
   /** Who leads; null before anybody did. */
   async readLead(): Promise<{ readonly revision: number; readonly lead: Lead } | null> {
-    const entry = await this.kv.get(LEAD_KEY);
+    const entry = await this.led.get(LEAD_KEY);
     return entry === null ? null : { revision: entry.revision, lead: leadSchema.parse(entry.json()) };
   }
 

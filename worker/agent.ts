@@ -180,8 +180,9 @@ export class Agent {
     this.end({ exitStatus: 0, message: reason });
   }
 
-  /** Whether a message comes from the coordinator that leads, as far as is known. */
+  /** Whether a message comes from the coordinator that leads, as far as is known; nobody is obeyed when all is over. */
   private obeys(term: number): boolean {
+    if (this.isOver) return false;
     if (term < this.term) {
       this.bus.rejections.count('stale');
       return false;

@@ -39,10 +39,25 @@ export interface WorkerOptions {
   readonly device: string | undefined;
   /** Threads that the engine may use where that changes no bit. */
   readonly engineThreads: number;
+  /** A run that is over in order is not the end: the worker waits for another one. */
+  readonly service: boolean;
 }
 
 /** Runs a worker until its run is over, `stop` asks it to leave in order, or `kill` at once. */
 export async function runWorker(
+  options: WorkerOptions,
+  log: Log,
+  stop: AbortSignal,
+  kill: AbortSignal,
+): Promise<WorkerEnd> {
+  for (;;) {
+    const end = await workForOneRun(options, log, stop, kill);
+    if (!options.service || end.exitStatus !== 0 || stop.aborted || kill.aborted) return end;
+  }
+}
+
+/** As a service, returns only when there is another run. */
+async function workForOneRun(
   options: WorkerOptions,
   log: Log,
   stop: AbortSignal,
@@ -134,7 +149,19 @@ export async function runWorker(
     stop.addEventListener('abort', onStop);
     if (stop.aborted) onStop();
     kill.addEventListener('abort', () => agent.go('asked twice to stop'));
-    return await Promise.race([agent.ended, bus.over, objects.over]).finally(() => agent.close());
+    const lost = Promise.race([bus.over, objects.over]);
+    const end = await Promise.race([agent.ended, lost]).finally(() => {
+      agent.close();
+      stop.removeEventListener('abort', onStop);
+    });
+    if (!options.service || end.exitStatus !== 0 || stop.aborted) return end;
+    // Asked for before anything else is awaited: the next coordinator may be about to announce itself.
+    const another = nextRun(bus, stop);
+    log.info({ reason: end.message }, 'waits for another run');
+    await replica.close();
+    replica = null;
+    await Promise.race([another, lost]);
+    return end;
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
     return {
@@ -147,4 +174,15 @@ export async function runWorker(
     await objects?.close();
     await replica?.close();
   }
+}
+
+/** Resolves when a coordinator announces itself, or may have done so unheard, or `stop` comes. */
+function nextRun(bus: Bus, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    bus.onAll('announce', () => resolve());
+    bus.onConnection((up) => {
+      if (up) resolve();
+    });
+    stop.addEventListener('abort', () => resolve());
+  });
 }

@@ -11,6 +11,15 @@ function wholeNumber(low: number, high: number) {
   };
 }
 
+/** Of servers that vote: an even number outlives no more losses than the odd one below it. */
+function oddNumber(high: number) {
+  return (text: string): number => {
+    const value = wholeNumber(1, high)(text);
+    if (value % 2 === 1) return value;
+    throw new InvalidArgumentError(`An odd number from 1 to ${high} was expected.`);
+  };
+}
+
 function positiveNumber(text: string): number {
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
   if (value > 0) return value;
@@ -37,8 +46,12 @@ function identifier(text: string): string {
 }
 
 function natsUrl(text: string): string {
-  if (/^(nats|tls):\/\/[^\s/]+$/.test(text)) return text;
-  throw new InvalidArgumentError('nats://HOST:PORT or tls://HOST:PORT was expected.');
+  const servers = text.split(',').map((server) => server.trim());
+  if (servers.every((server) => /^(nats|tls):\/\/[^\s/]+$/.test(server) && URL.canParse(server)))
+    return servers.join(',');
+  throw new InvalidArgumentError(
+    'nats://HOST:PORT or tls://HOST:PORT was expected, or several of one NATS cluster with commas between them.',
+  );
 }
 
 function httpUrl(text: string): string {
@@ -184,10 +197,23 @@ export const options = {
       '--service',
       'take up the run of this RunSpec where it stands, by a name of its own, and stay after its end to show it and give it out',
     ).env('GAN_SERVICE'),
+  workerService: () =>
+    new Option('--service', 'stay when the run is over, and work for the next one').env('GAN_SERVICE'),
   natsUrl: () =>
-    new Option('--nats-url <url>', 'a running NATS server with JetStream')
+    new Option(
+      '--nats-url <url>',
+      'a running NATS server with JetStream; of a NATS cluster several, with commas',
+    )
       .env('GAN_NATS_URL')
       .argParser(natsUrl),
+  natsReplicas: () =>
+    new Option(
+      '--nats-replicas <n>',
+      'copies that JetStream keeps of the run, each on another server of a NATS cluster: 1, 3 or 5',
+    )
+      .env('GAN_NATS_REPLICAS')
+      .default(1)
+      .argParser(oddNumber(5)),
   natsCredsFile: () =>
     new Option(
       '--nats-creds-file <file>',
@@ -200,6 +226,13 @@ export const options = {
     )
       .env('GAN_SECRETS')
       .makeOptionMandatory(),
+  natsRoutes: () =>
+    new Option(
+      '--nats-routes <addresses>',
+      'also let NATS servers form a cluster: HOST:PORT of the routes of all of them, with commas',
+    )
+      .env('GAN_NATS_ROUTES')
+      .argParser(commaList),
   tlsNames: () =>
     new Option(
       '--tls-names <names>',

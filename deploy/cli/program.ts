@@ -42,6 +42,7 @@ interface TrainFlags extends SpecFlags {
 
 interface CoordinatorFlags extends SpecFlags {
   readonly tlsCaFile?: string;
+  readonly natsReplicas: number;
   readonly workers: number;
   readonly cluster: string;
   readonly runId?: string;
@@ -65,6 +66,7 @@ interface WorkerFlags {
   readonly engineThreads: number;
   readonly engine?: string;
   readonly device?: string;
+  readonly service?: boolean;
   readonly logLevel: string;
 }
 
@@ -202,6 +204,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           out: flags.out ?? null,
           cluster: flags.cluster,
           natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
+          natsReplicas: flags.natsReplicas,
           natsCredentialsFile: flags.natsCredsFile,
           tlsCaFile: flags.tlsCaFile,
           data: flags.data,
@@ -230,6 +233,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.runId,
     options.expectedWorkers,
     ...specOptions,
+    options.natsReplicas,
     options.tlsCaFile,
     options.metricsPort,
     options.refusalEndsRun,
@@ -263,6 +267,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           engineThreads: flags.engineThreads,
           engine: flags.engine ?? 'auto',
           device: flags.device,
+          service: flags.service === true,
         },
         createLog(flags.workerId ?? 'worker', flags.logLevel),
         interrupt,
@@ -287,6 +292,7 @@ export function buildProgram(exit: (status: number) => void): Command {
     options.tlsCaFile,
     options.ringCertFile,
     options.ringKeyFile,
+    options.workerService,
     options.logLevel,
   ]) {
     worker.addOption(option());

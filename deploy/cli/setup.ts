@@ -4,6 +4,7 @@ import { options } from './options.js';
 interface SetupFlags {
   readonly secrets: string;
   readonly cluster: string;
+  readonly natsRoutes?: readonly string[];
   readonly tlsNames?: readonly string[];
 }
 
@@ -11,14 +12,17 @@ interface SetupFlags {
 const VALID_DAYS = 730;
 
 /**
- * `setup`: the credentials of coordinator, worker and watch, what the NATS server lets each of them do, and on request the
- * cluster's certificates.
+ * `setup`: the credentials of coordinator, worker and watch, what the NATS server lets each of them do, and on request what
+ * makes several NATS servers a cluster, and certificates.
  */
 export function addSetup(setup: Command, exit: (status: number) => void): void {
-  for (const option of [options.secrets, options.tlsNames, options.cluster]) setup.addOption(option());
-  setup.action(async ({ secrets, cluster, tlsNames }: SetupFlags) => {
-    const { makeCertificates, setup: run } = await import('../setup/index.js');
+  for (const option of [options.secrets, options.natsRoutes, options.tlsNames, options.cluster])
+    setup.addOption(option());
+  setup.action(async ({ secrets, cluster, natsRoutes, tlsNames }: SetupFlags) => {
+    const { makeCertificates, makeRoutes, setup: run } = await import('../setup/index.js');
     process.stdout.write(`${await run({ secrets, cluster })}\n`);
+    if (natsRoutes !== undefined)
+      process.stdout.write(`${await makeRoutes({ secrets, cluster, routes: natsRoutes })}\n`);
     if (tlsNames !== undefined) {
       const { made } = await makeCertificates({
         ...{ folder: secrets, natsNames: tlsNames, validFrom: new Date(), validDays: VALID_DAYS },

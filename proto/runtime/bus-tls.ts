@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { ErrorCode, type TlsOptions } from 'nats';
+import { hostOf, serversIn } from './nats-servers.js';
 import { readCaFile } from './tls-files.js';
 
 /** What is given to Node's tls.connect as well: nats.js passes on what it does not know. */
@@ -9,21 +10,28 @@ interface VerifiedTls extends TlsOptions {
 }
 
 /**
- * How the server at `url` is to be trusted. Null where TLS is not asked for: then it is spoken if the server wants it,
+ * How the servers at `url` are to be trusted. Undefined where TLS is not asked for: then it is spoken if a server wants it,
  * with the authorities that Node knows. Throws UsageError for a file that holds no authority.
  */
 export function busTls(url: string, caFile: string | undefined): VerifiedTls | undefined {
-  if (caFile === undefined && !url.startsWith('tls://')) return undefined;
+  const servers = serversIn(url);
+  if (caFile === undefined && !servers.some((server) => server.startsWith('tls://'))) return undefined;
   const tls: VerifiedTls = caFile === undefined ? {} : { ca: readCaFile(caFile) };
-  const host = hostOf(url);
-  // nats.js gives Node no name to compare for an address, and Node then takes it for localhost.
-  if (isIP(host) !== 0) tls.checkServerIdentity = (_, certificate) => checkServerIdentity(host, certificate);
+  const hosts = servers.map(hostOf);
+  const addresses = hosts.filter((host) => isIP(host) !== 0);
+  // nats.js gives Node no name to compare for an address, and Node then takes it for localhost. Which of several was called
+  // is not known here: the certificate of any of them will do.
+  if (addresses.length > 0) {
+    tls.checkServerIdentity = (name, certificate) =>
+      identityAmong(hosts.includes(name) ? [name] : addresses, certificate);
+  }
   return tls;
 }
 
-function hostOf(url: string): string {
-  const host = new URL(url.replace(/^(nats|tls):/, 'http:')).hostname;
-  return host.replace(/^\[(.*)\]$/, '$1');
+/** Undefined when the certificate is one for any of these hosts; else what is wrong about the first. */
+function identityAmong(hosts: readonly string[], certificate: PeerCertificate): Error | undefined {
+  const wrong = hosts.map((host) => checkServerIdentity(host, certificate));
+  return wrong.includes(undefined) ? undefined : wrong[0];
 }
 
 /** Errors of the verification are named after OpenSSL's X509_V_ERR_*, without a prefix in common. */

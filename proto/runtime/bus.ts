@@ -23,6 +23,7 @@ import { subjects } from '../subjects.js';
 import { busTls, tlsErrorInWords } from './bus-tls.js';
 import { decodeMessage, encodeMessage } from './codec.js';
 import { connectionCredentials } from './credentials.js';
+import { serversIn } from './nats-servers.js';
 import { RejectedMessage, Rejections } from './rejections.js';
 
 /** A server that does not answer for two of these is away, also when its machine vanished without a word. */
@@ -35,6 +36,7 @@ type ScaleRequest = z.infer<typeof launcherSchemas.scale>;
 type ScaleAnswer = z.infer<typeof launcherSchemas.scaled>;
 
 export interface BusOptions {
+  /** Of the NATS server; of several of one NATS cluster with commas between them. */
   readonly url: string;
   /** See parseCredentials for what it holds; none for a server that asks for nothing. */
   readonly credentialsFile?: string | undefined;
@@ -129,7 +131,7 @@ export class Bus {
   private static async tryConnect(options: BusOptions): Promise<Bus> {
     const tls = busTls(options.url, options.tlsCaFile);
     const connection = await connect({
-      servers: options.url,
+      servers: [...serversIn(options.url)],
       name: options.name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_EVERY_MS,

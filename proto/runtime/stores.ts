@@ -3,6 +3,9 @@ import { messageOf } from '../errors.js';
 /** KV bucket of one run: its record, its ring epochs, the pointer to its newest checkpoint. */
 export const runBucketName = (runId: string): string => `gan-run-${runId}`;
 
+/** The stream that its bucket is. */
+export const runStreamName = (runId: string): string => `KV_${runBucketName(runId)}`;
+
 /** Object store of one run: checkpoints, histories, the finished generator's files. */
 export const objectStoreName = (runId: string): string => `gan-objects-${runId}`;
 

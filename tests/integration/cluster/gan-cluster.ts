@@ -20,7 +20,7 @@ export class GanCluster {
   readonly finished: Promise<Finished>;
   private stdout = '';
   private stderr = '';
-  private waiters: { text: string; resolve: () => void }[] = [];
+  private waiters: { isMet: () => boolean; resolve: () => void }[] = [];
 
   constructor(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
     this.child = spawn(process.execPath, [MAIN, ...args], {
@@ -30,13 +30,12 @@ export class GanCluster {
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
-      this.waiters = this.waiters.filter(({ text: wanted, resolve }) => {
-        if (!this.stdout.includes(wanted)) return true;
-        resolve();
-        return false;
-      });
+      this.lookAgain();
     });
-    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+      this.lookAgain();
+    });
     this.finished = new Promise((resolve, reject) => {
       this.child.once('error', reject);
       this.child.once('close', (status, signal) =>
@@ -56,14 +55,30 @@ export class GanCluster {
   }
 
   /** Resolves when standard output holds `text`; rejects when the command ends without it. */
-  async printed(text: string): Promise<void> {
-    if (this.stdout.includes(text)) return;
-    const found = new Promise<void>((resolve) => this.waiters.push({ text, resolve }));
+  printed(text: string): Promise<void> {
+    return this.meets(() => this.stdout.includes(text), `printing "${text}"`);
+  }
+
+  /** The same of standard error, where the log is. */
+  logged(text: string): Promise<void> {
+    return this.meets(() => this.stderr.includes(text), `logging "${text}"`);
+  }
+
+  private async meets(isMet: () => boolean, what: string): Promise<void> {
+    if (isMet()) return;
+    const found = new Promise<void>((resolve) => this.waiters.push({ isMet, resolve }));
     const ended = this.finished.then((end) => {
-      if (!this.stdout.includes(text))
-        throw new Error(`ended without printing "${text}": ${end.stdout}${end.stderr}`);
+      if (!isMet()) throw new Error(`ended without ${what}: ${end.stdout}${end.stderr}`);
     });
     await Promise.race([found, ended]);
+  }
+
+  private lookAgain(): void {
+    this.waiters = this.waiters.filter(({ isMet, resolve }) => {
+      if (!isMet()) return true;
+      resolve();
+      return false;
+    });
   }
 }
 

@@ -52,6 +52,20 @@ describe('the bus over TLS', () => {
     },
   );
 
+  test('of several servers connects to one that is there, and to none that has a certificate for none of them', async () => {
+    const folder = temporaryFolder();
+    const { caFile: tlsCaFile, ...files } = await certificatesIn(folder, ['127.0.0.2']);
+    const { port, credentialsFile } = await startSecureNats(folder, files);
+    const gone = 'tls://127.0.0.1:1';
+    const urlOf = (named: string): string => `${gone},tls://127.0.0.1:${port},tls://${named}:1`;
+    const bus = await connect({ url: urlOf('127.0.0.2'), tlsCaFile, credentialsFile });
+    await bus.flush();
+    await bus.close();
+    expect(await refusal({ url: urlOf('127.0.0.3'), tlsCaFile, credentialsFile })).toContain(
+      'no NATS server answers at',
+    );
+  });
+
   test('refuses a server whose certificate is of another authority', async () => {
     const folder = temporaryFolder();
     const { port, credentialsFile } = await startSecureNats(

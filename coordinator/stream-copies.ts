@@ -1,0 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { JetStreamManager, NatsError, StreamInfo } from 'nats';
+import { OperationalError, UsageError, messageOf } from '../proto/index.js';
+
+/** For servers that have just been started, or have just lost one, to agree on who leads. */
+const AGREE_WITHIN_MS = 30_000;
+const ASK_EVERY_MS = 250;
+
+/** The server's answers when it is no cluster at all, and when the cluster has not as many servers, or not yet. */
+const NO_CLUSTER = 10_074;
+const NO_PEERS = 10_005;
+
+const errorCode = (error: unknown): number | undefined =>
+  (error as NatsError | { api_error?: undefined }).api_error?.err_code;
+
+/**
+ * Sees to it that JetStream keeps `replicas` copies of a stream, each on another server, and returns once one of them leads:
+ * what was written in between would wait in vain. A stream is to be made with one copy first. That alone lets a server that
+ * came late into the NATS cluster be counted among those who may keep one. Throws UsageError when there are not as many servers,
+ * OperationalError('bus') when they do not agree in time.
+ */
+export async function keepCopies(
+  streams: JetStreamManager['streams'],
+  stream: string,
+  replicas: number,
+): Promise<void> {
+  const untilMs = performance.now() + AGREE_WITHIN_MS;
+  for (;;) {
+    const found = await attempt(streams, stream, replicas);
+    if (found === null) return;
+    if (performance.now() > untilMs) throw found;
+    await delay(ASK_EVERY_MS);
+  }
+}
+
+/** Null when all is as it should be; else why not, which may pass. */
+async function attempt(
+  streams: JetStreamManager['streams'],
+  stream: string,
+  replicas: number,
+): Promise<OperationalError | null> {
+  try {
+    const info = await streams.info(stream);
+    if (info.config.num_replicas === replicas) return isLed(info) ? null : notLed(stream);
+    return isLed(await streams.update(stream, { num_replicas: replicas })) ? null : notLed(stream);
+  } catch (error) {
+    const words = `--nats-replicas ${replicas} takes a NATS cluster of as many servers: ${messageOf(error)}`;
+    if (errorCode(error) === NO_CLUSTER) throw new UsageError(words);
+    if (errorCode(error) === NO_PEERS) return new UsageError(words);
+    return new OperationalError('bus', `the NATS cluster does not answer for ${stream}: ${messageOf(error)}`);
+  }
+}
+
+/** A server that is none of a cluster leads all that it has. */
+const isLed = ({ cluster }: StreamInfo): boolean => cluster === undefined || Boolean(cluster.leader);
+
+const notLed = (stream: string): OperationalError =>
+  new OperationalError('bus', `none of the NATS servers that keep ${stream} leads it: are most of them up?`);
