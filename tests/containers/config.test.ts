@@ -6,7 +6,7 @@ import { run } from './docker.js';
 const ROOT = resolve(import.meta.dirname, '../..');
 const images = inject('containerImages');
 const overlays = readdirSync(join(ROOT, 'deploy')).filter((name) =>
-  /^compose\.(gpu|tls)[\w-]*\.yaml$/.test(name),
+  /^compose\.(gpu|nats|tls)[\w-]*\.yaml$/.test(name),
 );
 
 interface Service {
