@@ -41,8 +41,8 @@ export interface CoordinatorOptions extends SpecRequest {
   readonly service: boolean;
   readonly cluster: string;
   readonly natsUrl: string;
-  /** Copies that JetStream keeps of the run. */
-  readonly natsReplicas: number;
+  /** Copies that JetStream keeps of the run; null for those that it has. */
+  readonly natsReplicas: number | null;
   readonly natsCredentialsFile: string | undefined;
   readonly tlsCaFile: string | undefined;
   readonly data: string;

@@ -183,9 +183,9 @@ export class RunStore {
   /**
    * Opens what there is of a run, or makes it.
    * @param replicas copies that JetStream keeps of all of it, each on another server of a NATS cluster; of a run that is
-   * there it keeps that many from now on
+   * there it keeps that many from now on. Null for as many as it has, one of a new run
    */
-  static async open(connection: NatsConnection, runId: string, replicas: number): Promise<RunStore> {
+  static async open(connection: NatsConnection, runId: string, replicas: number | null): Promise<RunStore> {
     try {
       const jetstream = connection.jetstream();
       const { views } = connection.jetstream({ timeout: KEY_TIMEOUT_MS });

@@ -18,11 +18,12 @@ const errorCode = (error: unknown): number | undefined =>
  * what was written in between would wait in vain. A stream is to be made with one copy first. That alone lets a server that
  * came late into the NATS cluster be counted among those who may keep one. Throws UsageError when there are not as many servers,
  * OperationalError('bus') when they do not agree in time.
+ * @param replicas null for as many as there are
  */
 export async function keepCopies(
   streams: JetStreamManager['streams'],
   stream: string,
-  replicas: number,
+  replicas: number | null,
 ): Promise<void> {
   const untilMs = performance.now() + AGREE_WITHIN_MS;
   for (;;) {
@@ -37,17 +38,18 @@ export async function keepCopies(
 async function attempt(
   streams: JetStreamManager['streams'],
   stream: string,
-  replicas: number,
+  replicas: number | null,
 ): Promise<OperationalError | null> {
   try {
     const info = await streams.info(stream);
-    if (info.config.num_replicas === replicas) return isLed(info) ? null : notLed(stream);
-    return isLed(await streams.update(stream, { num_replicas: replicas })) ? null : notLed(stream);
+    const isKept = replicas === null || info.config.num_replicas === replicas;
+    const kept = isKept ? info : await streams.update(stream, { num_replicas: replicas });
+    return isLed(kept) ? null : notLed(stream);
   } catch (error) {
     const words = `--nats-replicas ${replicas} takes a NATS cluster of as many servers: ${messageOf(error)}`;
     if (errorCode(error) === NO_CLUSTER) throw new UsageError(words);
     if (errorCode(error) === NO_PEERS) return new UsageError(words);
-    return new OperationalError('bus', `the NATS cluster does not answer for ${stream}: ${messageOf(error)}`);
+    return new OperationalError('bus', `NATS does not answer for ${stream}: ${messageOf(error)}`);
   }
 }
 

@@ -209,10 +209,9 @@ export const options = {
   natsReplicas: () =>
     new Option(
       '--nats-replicas <n>',
-      'copies that JetStream keeps of the run, each on another server of a NATS cluster: 1, 3 or 5',
+      'copies that JetStream keeps of the run, each on another server of a NATS cluster: 1, 3 or 5 (default: 1, or what the run has)',
     )
       .env('GAN_NATS_REPLICAS')
-      .default(1)
       .argParser(oddNumber(5)),
   natsCredsFile: () =>
     new Option(

@@ -42,7 +42,7 @@ interface TrainFlags extends SpecFlags {
 
 interface CoordinatorFlags extends SpecFlags {
   readonly tlsCaFile?: string;
-  readonly natsReplicas: number;
+  readonly natsReplicas?: number;
   readonly workers: number;
   readonly cluster: string;
   readonly runId?: string;
@@ -204,7 +204,7 @@ export function buildProgram(exit: (status: number) => void): Command {
           out: flags.out ?? null,
           cluster: flags.cluster,
           natsUrl: required(flags.natsUrl, '--nats-url', 'GAN_NATS_URL'),
-          natsReplicas: flags.natsReplicas,
+          natsReplicas: flags.natsReplicas ?? null,
           natsCredentialsFile: flags.natsCredsFile,
           tlsCaFile: flags.tlsCaFile,
           data: flags.data,

@@ -21,7 +21,7 @@ const open: { close(): Promise<void> }[] = [];
 beforeAll(async () => {
   server = await RolesServer.start();
   coordinator = await server.connect('coordinator');
-  store = await RunStore.open(coordinator, RUN, 1);
+  store = await RunStore.open(coordinator, RUN, null);
   await store.writeLead(LEAD, 0);
 }, 60_000);
 afterAll(async () => {

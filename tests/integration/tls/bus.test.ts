@@ -61,8 +61,9 @@ describe('the bus over TLS', () => {
     const bus = await connect({ url: urlOf('127.0.0.2'), tlsCaFile, credentialsFile });
     await bus.flush();
     await bus.close();
-    expect(await refusal({ url: urlOf('127.0.0.3'), tlsCaFile, credentialsFile })).toContain(
-      'no NATS server answers at',
+    expect(await refusal({ url: urlOf('127.0.0.3'), tlsCaFile, credentialsFile })).toMatch(
+      // Of the one that was called last; nats.js calls them in any order.
+      /^no NATS server answers at|shows a certificate for other names/,
     );
   });
 
