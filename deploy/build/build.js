@@ -5,6 +5,7 @@
 //   node deploy/build/build.js --if-stale   only when a source is newer than the last build
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -88,6 +89,8 @@ if (!process.argv.includes('--if-stale') || isStale()) {
     ]);
     run(join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc'), ['-p', '.']);
     await bundleLivePage(require);
+    // npx starts the command as a program; npm makes it one only where it installs the package.
+    chmodSync(join(root, 'dist', 'deploy', 'cli', 'main.js'), 0o755);
   } catch (error) {
     const told = 'status' in error || 'errors' in error; // by the tool itself
     if (!told) console.error(error);
