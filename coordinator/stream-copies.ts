@@ -6,8 +6,7 @@ import { OperationalError, UsageError, messageOf } from '../proto/index.js';
 const AGREE_WITHIN_MS = 30_000;
 const ASK_EVERY_MS = 250;
 
-/** The server's answers when it is no cluster at all, and when the cluster has not as many servers, or not yet. */
-const NO_CLUSTER = 10_074;
+/** The server's answer when its cluster has not as many servers, or not yet. */
 const NO_PEERS = 10_005;
 
 const errorCode = (error: unknown): number | undefined =>
@@ -42,16 +41,21 @@ async function attempt(
 ): Promise<OperationalError | null> {
   try {
     const info = await streams.info(stream);
+    // Such a server takes the number for an existing stream, and keeps one copy.
+    if (replicas !== null && replicas > 1 && info.cluster?.name === undefined)
+      throw new UsageError(`${takes(replicas)}: the NATS server is of none`);
     const isKept = replicas === null || info.config.num_replicas === replicas;
     const kept = isKept ? info : await streams.update(stream, { num_replicas: replicas });
     return isLed(kept) ? null : notLed(stream);
   } catch (error) {
-    const words = `--nats-replicas ${replicas} takes a NATS cluster of as many servers: ${messageOf(error)}`;
-    if (errorCode(error) === NO_CLUSTER) throw new UsageError(words);
-    if (errorCode(error) === NO_PEERS) return new UsageError(words);
+    if (error instanceof UsageError) throw error;
+    if (errorCode(error) === NO_PEERS) return new UsageError(`${takes(replicas)}: ${messageOf(error)}`);
     return new OperationalError('bus', `NATS does not answer for ${stream}: ${messageOf(error)}`);
   }
 }
+
+const takes = (replicas: number | null): string =>
+  `--nats-replicas ${replicas ?? 1} takes a NATS cluster of as many servers`;
 
 /** A server that is none of a cluster leads all that it has. */
 const isLed = ({ cluster }: StreamInfo): boolean => cluster === undefined || Boolean(cluster.leader);

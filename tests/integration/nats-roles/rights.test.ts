@@ -6,6 +6,7 @@ import { allSchemas, subjects, type Role } from '../../../proto/index.js';
 import { Bus } from '../../../proto/runtime/bus.js';
 import { encodeMessage } from '../../../proto/runtime/codec.js';
 import { createNkey } from '../../../proto/runtime/credentials.js';
+import { runStreamName } from '../../../proto/runtime/stores.js';
 import { ObjectFiles } from '../../../worker/object-files.js';
 import { CLUSTER, RolesServer } from './roles-server.js';
 
@@ -217,6 +218,14 @@ describe('answers that are asked for where others listen', () => {
 });
 
 describe('what the roles need', () => {
+  it('more copies of a run than there are servers are refused, and the run is as it was', async () => {
+    await expect(RunStore.open(coordinator, RUN, 3)).rejects.toThrow(
+      /^--nats-replicas 3 takes a NATS cluster of as many servers: /,
+    );
+    const { config } = await (await coordinator.jetstreamManager()).streams.info(runStreamName(RUN));
+    expect(config.num_replicas).toBe(1);
+  });
+
   it('a worker stores and fetches objects, and the coordinator reads and drops them', async () => {
     const connection = await as('worker');
     const files = new ObjectFiles(connection, RUN);
