@@ -9,8 +9,7 @@ import { encodeHandshake, proofOf, type Hello } from '../../../worker/ring/hands
 import { REFUSAL_REASONS } from '../../../worker/ring/index.js';
 import { at, randomVectors, sumOf } from '../../unit/ring/memory-ring.js';
 import { temporaryFolder } from '../cluster/gan-cluster.js';
-import { ClusterOfRoles, RUN, hashOf, trainedTo, unrestrictedHash } from '../nats-roles/cluster-of-roles.js';
-import { RolesServer } from '../nats-roles/roles-server.js';
+import { RUN, clusterOfRoles, hashOf, trainedTo, unrestrictedHash } from '../nats-roles/cluster-of-roles.js';
 import { Fixture, HOST, membersOf } from '../ring/ring-fixture.js';
 import { connected, ended, FRAME, maskedFrame, upgrade } from './raw-peer.js';
 
@@ -71,18 +70,8 @@ const metricOf = async (port: number, name: string): Promise<number> => {
 };
 
 describe('an outsider who knows the addresses and no secret', { timeout: 300_000 }, () => {
-  let server: RolesServer;
-  let cluster: ClusterOfRoles;
-  beforeEach(async () => {
-    server = await RolesServer.start();
-    cluster = new ClusterOfRoles(server);
-  }, 60_000);
-  afterEach(async () => {
-    cluster.kill();
-    await server.stop();
-  });
-
   test('changes nothing in a run: not at the rings, at HTTP, or at NATS', async () => {
+    const { server, cluster } = await clusterOfRoles();
     const shape = ['--data', 'synthetic', '--shards', '2', '--shard-batch', '8', '--steps', '400'];
     const expected = await unrestrictedHash(shape);
     const out = join(temporaryFolder(), 'run');

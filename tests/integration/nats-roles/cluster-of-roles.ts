@@ -1,6 +1,6 @@
+import { onTestFinished } from 'vitest';
 import { GanCluster, readRunFile, temporaryFolder, ganCluster } from '../cluster/gan-cluster.js';
-import type { RolesServer } from './roles-server.js';
-import { CLUSTER } from './roles-server.js';
+import { CLUSTER, RolesServer } from './roles-server.js';
 import type { Role } from '../../../proto/index.js';
 
 export const RUN = 'r1';
@@ -27,6 +27,17 @@ export class ClusterOfRoles {
   kill(): void {
     for (const { child } of this.running) child.kill('SIGKILL');
   }
+}
+
+/** A server, and a cluster on it that has no process yet; both go when the test is over. */
+export async function clusterOfRoles(): Promise<{ server: RolesServer; cluster: ClusterOfRoles }> {
+  const server = await RolesServer.start();
+  const cluster = new ClusterOfRoles(server);
+  onTestFinished(async () => {
+    cluster.kill();
+    await server.stop();
+  });
+  return { server, cluster };
 }
 
 /** Resolves when a watcher has told of a step from `step` on in training. */

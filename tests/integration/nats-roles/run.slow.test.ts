@@ -1,29 +1,20 @@
 import { mkdirSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ROLES, type Role } from '../../../proto/index.js';
 import { temporaryFolder } from '../cluster/gan-cluster.js';
-import { ClusterOfRoles, RUN, hashOf, trainedTo, unrestrictedHash } from './cluster-of-roles.js';
-import { RolesServer } from './roles-server.js';
+import { RUN, clusterOfRoles, hashOf, trainedTo, unrestrictedHash } from './cluster-of-roles.js';
+import type { RolesServer } from './roles-server.js';
 
 const STEPS = 300;
 const SHAPE = ['--data', 'synthetic', '--shards', '2', '--shard-batch', '8', '--steps', String(STEPS)];
 
-let server: RolesServer;
-let cluster: ClusterOfRoles;
-beforeEach(async () => {
-  server = await RolesServer.start();
-  cluster = new ClusterOfRoles(server);
-}, 60_000);
-afterEach(async () => {
-  cluster.kill();
-  await server.stop();
-});
-
-const seedOf = (role: Role): string => readFileSync(server.credentialsOf(role), 'utf8').trim();
+const seedOf = (server: RolesServer, role: Role): string =>
+  readFileSync(server.credentialsOf(role), 'utf8').trim();
 
 describe('a cluster whose roles can do only what they need', { timeout: 300_000 }, () => {
   it('trains, loses a worker, stops, resumes, and ends as one that may do everything', async () => {
+    const { server, cluster } = await clusterOfRoles();
     const expected = await unrestrictedHash(SHAPE);
     const out = join(temporaryFolder(), 'run');
     const plan = [...SHAPE, '--out', out, '--run-id', RUN, '--workers', '2', '--checkpoint-every-s', '1'];
@@ -56,10 +47,11 @@ describe('a cluster whose roles can do only what they need', { timeout: 300_000 
         .filter((entry) => entry.isFile())
         .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1')),
     ].join('\n');
-    for (const role of ROLES) expect(told).not.toContain(seedOf(role));
+    for (const role of ROLES) expect(told).not.toContain(seedOf(server, role));
   });
 
   it('ends in one line when a key is taken back, each process for itself', async () => {
+    const { server, cluster } = await clusterOfRoles();
     const out = join(temporaryFolder(), 'run');
     const all = [
       cluster.start('coordinator', [...SHAPE, '--steps', '100000', '--out', out, '--run-id', RUN]),
@@ -95,6 +87,7 @@ describe('a cluster whose roles can do only what they need', { timeout: 300_000 
     ['watch', 'worker', []],
     ['watch', 'coordinator', []],
   ] as const)('a %s with the credentials of %s ends in one line', async (role, other, args) => {
+    const { server, cluster } = await clusterOfRoles();
     const extra = role === 'coordinator' ? ['--out', join(temporaryFolder(), 'run')] : [];
     const wrong = cluster.start(role, [...args, ...extra], server.credentialsOf(other));
     const { status, stderr } = await wrong.finished;

@@ -1,26 +1,15 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../cluster/gan-cluster.js';
-import { ClusterOfRoles, hashOf, trainedTo, unrestrictedHash } from './cluster-of-roles.js';
-import { RolesServer } from './roles-server.js';
+import { clusterOfRoles, hashOf, trainedTo, unrestrictedHash } from './cluster-of-roles.js';
 
 const SHAPE = ['--data', 'synthetic', '--shards', '2', '--shard-batch', '8', '--steps', '120'];
 const seeded = (seed: number): string[] => [...SHAPE, '--seed', String(seed)];
 
-let server: RolesServer;
-let cluster: ClusterOfRoles;
-beforeEach(async () => {
-  server = await RolesServer.start();
-  cluster = new ClusterOfRoles(server);
-}, 60_000);
-afterEach(async () => {
-  cluster.kill();
-  await server.stop();
-});
-
 /** As in an orchestrator that starts again whatever ends: coordinator, standby and workers are to stay. */
 describe('coordinators and workers as services', { timeout: 120_000 }, () => {
   it('train a run, outlive the leader, and train the next run with the same workers', async () => {
+    const { cluster } = await clusterOfRoles();
     const outs = [1, 2].map((seed) => join(temporaryFolder(), `run-${seed}`));
     const plan = (seed: number, name: string): string[] => [
       ...seeded(seed),
