@@ -32,6 +32,7 @@ import {
   runBucketName,
   runStreamName,
 } from '../proto/runtime/stores.js';
+import { errorCode } from './jetstream-error.js';
 import type { CheckpointRecord } from './membership.js';
 import type { RecordedRun } from './run-state.js';
 import { keepCopies } from './stream-copies.js';
@@ -93,9 +94,6 @@ const NOT_FOUND = '404';
 
 /** The server's answers when what it may store is stored: by all of it, by its disk, by an account. */
 const NO_ROOM: readonly number[] = [10_023, 10_047, 10_002];
-
-const errorCode = (error: unknown): number =>
-  (error as { api_error?: { err_code?: number } }).api_error?.err_code ?? 0;
 
 const isConflict = (error: unknown): boolean => errorCode(error) === WRONG_LAST_SEQUENCE;
 

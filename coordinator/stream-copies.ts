@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { JetStreamManager, NatsError, StreamInfo } from 'nats';
+import type { JetStreamManager, StreamInfo } from 'nats';
 import { OperationalError, UsageError, messageOf } from '../proto/index.js';
+import { errorCode } from './jetstream-error.js';
 
 /** For servers that have just been started, or have just lost one, to agree on who leads. */
 const AGREE_WITHIN_MS = 30_000;
@@ -8,9 +9,6 @@ const ASK_EVERY_MS = 250;
 
 /** The server's answer when its cluster has not as many servers, or not yet. */
 const NO_PEERS = 10_005;
-
-const errorCode = (error: unknown): number | undefined =>
-  (error as NatsError | { api_error?: undefined }).api_error?.err_code;
 
 /**
  * Sees to it that JetStream keeps `replicas` copies of a stream, each on another server, and returns once one of them leads:
