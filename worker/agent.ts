@@ -158,6 +158,7 @@ export class Agent {
 
   /** Whether the engine is up and the coordinator is heard; else what is missing, in words. */
   unready(): string | null {
+    if (this.isOver) return 'the run is over';
     if (this.runId === null) return this.waitsFor ?? 'no coordinator has answered yet';
     if (this.ready === null) return 'the engine is being prepared';
     return this.leaving === null ? null : 'leaving';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../chaos/free-port.js';
 import { temporaryFolder } from '../cluster/gan-cluster.js';
 import { clusterOfRoles, hashOf, trainedTo, unrestrictedHash } from './cluster-of-roles.js';
 
@@ -15,17 +16,24 @@ describe('coordinators and workers as services', { timeout: 120_000 }, () => {
       ...seeded(seed),
       ...['--service', '--workers', '2', '--checkpoint-every-s', '0.5', '--out', `${outs[seed - 1]}-${name}`],
     ];
-    const workers = [cluster.start('worker', ['--service']), cluster.start('worker', ['--service'])];
+    const ports = await Promise.all([freePort(), freePort()]);
+    const workers = ports.map((port) =>
+      cluster.start('worker', ['--service', '--metrics-port', String(port)]),
+    );
+    const readiness = (): Promise<number[]> =>
+      Promise.all(ports.map(async (port) => (await fetch(`http://127.0.0.1:${port}/readyz`)).status));
     const watch = cluster.start('watch', ['--json']);
     const leader = cluster.start('coordinator', plan(1, 'a'));
     await trainedTo(watch, 10);
     const standby = cluster.start('coordinator', plan(1, 'b'));
     await standby.logged('this one stands by');
     await trainedTo(watch, 40);
+    expect(await readiness()).toEqual([200, 200]);
     leader.child.kill('SIGKILL');
     expect((await watch.finished).status).toBe(0);
     expect(hashOf(`${outs[0]}-b`)).toBe(await unrestrictedHash(seeded(1)));
     for (const worker of workers) await worker.logged('waits for another run');
+    expect(await readiness()).toEqual([503, 503]);
 
     standby.interrupt();
     await standby.finished;
